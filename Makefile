@@ -1,0 +1,40 @@
+# Langganan: `make help` lists what can be done.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVICES := customers loyalty credit notify
+UV := $(BIN)/uv --quiet
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  \033[1m%-12s\033[0m %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Install everything into .venv (Python 3.11 or later and the registries are enough)
+
+$(VENV)/.locked: requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked packages into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements.lock
+	@touch $@
+
+PROTO_SOURCES := $(shell find proto/langganan -name '*.proto') proto/hatch_build.py proto/pyproject.toml proto/service_config.json
+
+$(VENV)/.proto: $(VENV)/.locked $(PROTO_SOURCES)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --force-reinstall ./proto
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.proto kit/pyproject.toml $(SERVICES:%=services/%/pyproject.toml)
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation $(SERVICES:%=-e ./services/%) -e ./kit
+	@touch $@
+
+.PHONY: proto
+proto: $(VENV)/.proto ## Generate the contract's stubs and install them
+
+.PHONY: lock
+lock: ## Make requirements.lock again from requirements.in
+	$(UV) pip compile requirements.in -o requirements.lock --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate
