@@ -1,0 +1,1 @@
+"""Mechanism shared by the services: it knows no customer, point or rupiah."""

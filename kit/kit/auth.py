@@ -1,0 +1,163 @@
+"""Who calls: JSON Web Tokens verified by JWKS files, and the caller of the present request.
+
+A merchant's token names its merchant. A service token, of the cluster's issuer, has its scopes from
+settings and names the merchant in the metadata `langganan-merchant`; no other caller may.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from kit.errors import PermissionDenied, Unauthenticated
+
+MERCHANT_METADATA = "langganan-merchant"
+_ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
+_CACHE_MAX = 10_000
+_LEEWAY_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever makes the present call. `language` is what to answer cashiers in: "id" or "en"."""
+
+    merchant_id: str
+    subject: str
+    scopes: frozenset[str]
+    is_service: bool = False
+    language: str = "id"
+
+    def require(self, scope: str) -> None:
+        """Raise MISSING_SCOPE unless the caller has `scope`."""
+        if scope not in self.scopes:
+            raise PermissionDenied(
+                f"this call needs the scope {scope}; ask for a token that has it",
+                reason="MISSING_SCOPE",
+                scope=scope,
+            )
+
+
+_CALLER: ContextVar[Caller] = ContextVar("caller")
+
+
+def caller() -> Caller:
+    """Return the caller of the present request; raise LookupError outside of one."""
+    return _CALLER.get()
+
+
+def set_caller(who: Caller) -> None:
+    """Note the caller of the present request (the auth interceptor, and tests of stores)."""
+    _CALLER.set(who)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    subject: str
+    merchant_id: str | None
+    scopes: frozenset[str]
+    is_service: bool
+    expires_at: float
+
+
+class Verifier:
+    """Verifies bearer tokens; verified ones are remembered by hash until they expire."""
+
+    def __init__(
+        self,
+        jwks_files: Sequence[Path],
+        audience: str,
+        *,
+        cluster_issuer: str = "",
+        service_scopes: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self._files = list(jwks_files)
+        self._audience = audience
+        self._cluster_issuer = cluster_issuer
+        self._service_scopes = {s: frozenset(v) for s, v in (service_scopes or {}).items()}
+        self._stamps: tuple[int, ...] = ()
+        self._checked_at = 0.0
+        self._keys = KeySet([])
+        self._seen: OrderedDict[bytes, _Verified] = OrderedDict()
+
+    def _reload(self) -> None:
+        """Read the key files again when they changed; looked at once a second."""
+        now = time.monotonic()
+        if self._stamps and now - self._checked_at < 1:
+            return
+        self._checked_at = now
+        stamps = tuple(f.stat().st_mtime_ns for f in self._files)
+        if stamps == self._stamps:
+            return
+        keys = [key for f in self._files for key in json.loads(f.read_text())["keys"]]
+        self._keys = KeySet.import_key_set({"keys": keys})
+        self._stamps = stamps
+        self._seen.clear()
+
+    def verify(self, authorization: str | None, merchant: str | None, language: str = "id") -> Caller:
+        """Return the caller behind an Authorization value and the merchant metadata, or raise."""
+        if not authorization or not authorization.startswith("Bearer "):
+            raise Unauthenticated("send metadata authorization: Bearer TOKEN", reason="TOKEN_MISSING")
+        self._reload()
+        token = authorization[7:].strip()
+        mark = hashlib.sha256(token.encode()).digest()
+        known = self._seen.get(mark)
+        if known is None:
+            known = self._seen[mark] = self._decode(token)
+            if len(self._seen) > _CACHE_MAX:
+                self._seen.popitem(last=False)
+        if known.expires_at + _LEEWAY_S < time.time():
+            del self._seen[mark]
+            raise Unauthenticated("the token has expired; ask for a new one", reason="TOKEN_EXPIRED")
+        return self._caller(known, merchant, language)
+
+    @staticmethod
+    def _caller(known: _Verified, merchant: str | None, language: str) -> Caller:
+        if known.is_service:
+            if not merchant:
+                raise Unauthenticated(
+                    f"a service names the merchant in metadata {MERCHANT_METADATA}", reason="MERCHANT_MISSING"
+                )
+            return Caller(merchant, known.subject, known.scopes, True, language)
+        if merchant is not None:
+            raise PermissionDenied(
+                f"only services may send metadata {MERCHANT_METADATA}; the token names the merchant",
+                reason="MERCHANT_NOT_ALLOWED",
+            )
+        assert known.merchant_id is not None
+        return Caller(known.merchant_id, known.subject, known.scopes, False, language)
+
+    def _decode(self, token: str) -> _Verified:
+        try:
+            claims = jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+        except (JoseError, ValueError) as error:
+            raise Unauthenticated(
+                "the token is not signed by a key known here; ask for a new one", reason="TOKEN_INVALID"
+            ) from error
+        audience = claims.get("aud")
+        if self._audience not in (audience if isinstance(audience, list) else [audience]):
+            raise Unauthenticated(
+                f"the token is for another audience, not {self._audience}", reason="TOKEN_WRONG_AUDIENCE"
+            )
+        expires_at, subject = claims.get("exp"), claims.get("sub")
+        if not isinstance(expires_at, (int, float)) or not isinstance(subject, str):
+            raise Unauthenticated("the token has no sub or exp", reason="TOKEN_INVALID")
+        if isinstance(claims.get("nbf"), (int, float)) and claims["nbf"] > time.time() + _LEEWAY_S:
+            raise Unauthenticated("the token is not valid yet", reason="TOKEN_INVALID")
+        if self._cluster_issuer and claims.get("iss") == self._cluster_issuer:
+            scopes = self._service_scopes.get(subject, frozenset())
+            return _Verified(subject, None, scopes, True, float(expires_at))
+        merchant = claims.get("merchant_id")
+        if not isinstance(merchant, str) or not merchant:
+            raise Unauthenticated("the token names no merchant_id", reason="TOKEN_INVALID")
+        scopes = frozenset(str(claims.get("scope", "")).split())
+        return _Verified(subject, merchant, scopes, False, float(expires_at))

@@ -1,0 +1,157 @@
+"""Batches: requests that arrive while a commit is in flight share the next one.
+
+An idle system adds no wait: a batch leaves as soon as the one before it returns. A request whose
+account somebody else has locked leaves for a lane of that account, so it delays only itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic
+
+from kit import db, deadline, metrics
+from kit.errors import DeadlineExceeded, ResourceExhausted
+from kit.execute import LOCKED, LockedType, Reply, Request, Run, execute, once
+
+__all__ = ["LOCKED", "Batcher", "LockedType", "Run", "once"]
+
+_LANES_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class _Item(Generic[Request, Reply]):
+    request: Request
+    key: Hashable
+    deadline: float | None
+    future: asyncio.Future[Reply] = field(repr=False)
+
+    def settle(self, reply: Reply | Exception) -> None:
+        """Answer the caller, unless it has gone."""
+        if self.future.done():
+            return
+        if isinstance(reply, Exception):
+            self.future.set_exception(reply)
+        else:
+            self.future.set_result(reply)
+
+
+class Batcher(Generic[Request, Reply]):
+    """Gathers the requests of many callers into lists for one store function.
+
+    `key` names what a request locks, `merchant` whose share of the queue it takes. The queue is bounded
+    as a whole and to half of it for one merchant; merchants take turns in filling a batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        pool: db.Pool,
+        run: Run[Request, Reply],
+        *,
+        key: Callable[[Request], Hashable],
+        merchant: Callable[[Request], str],
+        max_batch: int = 200,
+        max_queue: int = 2_000,
+    ) -> None:
+        self._name, self._pool, self._run = name, pool, run
+        self._key, self._merchant = key, merchant
+        self._max_batch, self._max_queue = max_batch, max_queue
+        self._queues: dict[str, deque[_Item[Request, Reply]]] = {}
+        self._lanes: dict[Hashable, deque[_Item[Request, Reply]]] = {}
+        self._waiting = 0
+        self._runner: asyncio.Task[None] | None = None
+        self._lane_tasks: set[asyncio.Task[None]] = set()
+        self._lane_slots = asyncio.Semaphore(_LANES_AT_ONCE)
+
+    async def submit(self, request: Request) -> Reply:
+        """Return the reply to `request` or raise its error. Cancelling the caller cancels only its wait."""
+        merchant, key = self._merchant(request), self._key(request)
+        queue = self._queues.get(merchant)
+        if self._waiting >= self._max_queue or (queue and len(queue) >= self._max_queue // 2):
+            raise ResourceExhausted("too many requests wait; repeat with the same id after a pause")
+        item = _Item[Request, Reply](request, key, deadline.at(), asyncio.get_running_loop().create_future())
+        self._waiting += 1
+        if key in self._lanes:
+            self._lanes[key].append(item)
+        else:
+            if queue is None:
+                queue = self._queues[merchant] = deque()
+            queue.append(item)
+            if self._runner is None:
+                self._runner = asyncio.create_task(self._serve(), name=f"batch-{self._name}")
+        return await item.future
+
+    async def drain(self) -> None:
+        """Return once nothing waits and nothing is in flight."""
+        while self._runner is not None or self._lane_tasks:
+            tasks = [t for t in (self._runner, *self._lane_tasks) if t is not None]
+            await asyncio.wait(tasks)
+
+    async def _serve(self) -> None:
+        try:
+            while self._queues:
+                batch = self._alive(self._gather())
+                if batch:
+                    await self._execute(batch)
+        finally:
+            self._runner = None
+
+    def _gather(self) -> list[_Item[Request, Reply]]:
+        """Take up to a batch, merchants in turn; whoever is left over goes first next time."""
+        batch: list[_Item[Request, Reply]] = []
+        while self._queues and len(batch) < self._max_batch:
+            merchant, queue = next(iter(self._queues.items()))
+            del self._queues[merchant]
+            fair = max(1, self._max_batch // (len(self._queues) + 1))
+            for _ in range(min(fair, len(queue), self._max_batch - len(batch))):
+                batch.append(queue.popleft())
+            if queue:
+                self._queues[merchant] = queue
+        return batch
+
+    def _alive(self, batch: list[_Item[Request, Reply]]) -> list[_Item[Request, Reply]]:
+        """Drop who has gone or whose deadline has passed: before the transaction, never after."""
+        alive: list[_Item[Request, Reply]] = []
+        self._waiting -= len(batch)
+        metrics.BATCH_QUEUE.labels(self._name).set(self._waiting)
+        for item in batch:
+            if item.future.done():
+                continue
+            if deadline.passed(item.deadline):
+                item.settle(DeadlineExceeded("the deadline passed before the work was begun"))
+            else:
+                alive.append(item)
+        return alive
+
+    async def _execute(self, batch: list[_Item[Request, Reply]], *, wait: bool = False) -> None:
+        metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
+        requests = [item.request for item in batch]
+        replies = await execute(self._name, self._pool, self._run, requests, wait=wait)
+        for item, reply in zip(batch, replies, strict=True):
+            if reply is LOCKED:
+                self._to_lane(item)
+            else:
+                item.settle(reply)
+
+    def _to_lane(self, item: _Item[Request, Reply]) -> None:
+        self._waiting += 1
+        if item.key in self._lanes:
+            self._lanes[item.key].append(item)
+            return
+        self._lanes[item.key] = deque([item])
+        task = asyncio.create_task(self._serve_lane(item.key), name=f"lane-{self._name}")
+        self._lane_tasks.add(task)
+        task.add_done_callback(self._lane_tasks.discard)
+
+    async def _serve_lane(self, key: Hashable) -> None:
+        lane = self._lanes[key]
+        while lane:
+            async with self._lane_slots:
+                taken = [lane.popleft() for _ in range(min(len(lane), self._max_batch))]
+                batch = self._alive(taken)
+                if batch:
+                    await self._execute(batch, wait=True)
+        del self._lanes[key]

@@ -1,0 +1,70 @@
+"""Postgres: pools, transactions, queries by name, and what an SQLSTATE means for a retry."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import aiosql
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# What a lost connection, a shutdown of the server or a refused connect looks like.
+LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    OSError,
+    TimeoutError,
+)
+# Serialization failure and deadlock: the same transaction may succeed at once.
+AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+LOCKED = asyncpg.LockNotAvailableError
+# Class 22 and 23: this very data cannot be written.
+BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
+
+
+def load(file: str) -> Any:
+    """Return the queries of `queries.sql` beside `file`, one method for each name."""
+    return aiosql.from_path(Path(file).with_name("queries.sql"), "asyncpg")
+
+
+async def create_pool(
+    url: str, *, minimum: int = 1, maximum: int = 8, lock_timeout_ms: int = 500, name: str = "langganan"
+) -> Pool:
+    """Open a pool whose sessions are bounded: lock wait, idle in transaction, transaction length."""
+    return await asyncpg.create_pool(
+        url,
+        min_size=minimum,
+        max_size=maximum,
+        max_inactive_connection_lifetime=300,
+        command_timeout=15,
+        timeout=5,
+        server_settings={
+            "application_name": name,
+            "timezone": "UTC",
+            "jit": "off",
+            "lock_timeout": f"{lock_timeout_ms}ms",
+            "idle_in_transaction_session_timeout": "5s",
+            "transaction_timeout": "10s",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "3",
+        },
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Conn]:
+    """A READ COMMITTED transaction on a connection of the pool; leaving without error commits."""
+    async with pool.acquire(timeout=5) as conn, conn.transaction():
+        yield conn

@@ -1,0 +1,46 @@
+"""Every knob that all services share, with type, unit and default; each is an environment variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Shared settings; a service subclasses with its own prefix, e.g. CREDIT_DATABASE_URL."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    database_url: str = Field(description="Postgres URL of the service's own database")
+    pool_min: int = Field(1, ge=1, description="database connections kept open")
+    pool_max: int = Field(8, ge=1, description="database connections at most")
+    lock_timeout_ms: int = Field(500, ge=1, description="how long a statement waits for a row lock")
+
+    kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port list of the brokers")
+    topic_prefix: str = Field("", description="put before every topic and group name")
+    relay_slices: int = Field(1, ge=1, description="hash slices of the outbox, one relay each")
+
+    grpc_host: str = Field("127.0.0.1", description="address that gRPC listens on")
+    grpc_port: int = Field(0, ge=0, le=65535, description="port of gRPC; 0: any free one")
+    http_host: str = Field("127.0.0.1", description="address of health, metrics and /settled")
+    http_port: int = Field(0, ge=0, le=65535, description="port of health and metrics; 0: any free one")
+
+    jwks_files: list[Path] = Field(default=[], description="JWKS files whose keys sign callers' tokens")
+    audience: str = Field("langganan", description="what a token's aud must contain")
+    cluster_issuer: str = Field("", description="issuer of service tokens; empty: none")
+    service_scopes: dict[str, list[str]] = Field(
+        default={}, description="subject of a service token → its scopes, as JSON"
+    )
+    token_file: Path | None = Field(None, description="this service's own token for calls to the others")
+
+    max_in_flight: int = Field(512, ge=1, description="calls under way at once before RESOURCE_EXHAUSTED")
+    max_message_bytes: int = Field(1_000_000, ge=1_000, description="largest request")
+    max_connection_age_s: int = Field(60, ge=1, description="a client connection is renewed after this")
+    batch_max: int = Field(200, ge=1, description="requests a batch")
+    batch_queue_max: int = Field(2_000, ge=1, description="requests that wait, all merchants together")
+    drain_s: float = Field(10.0, gt=0, description="seconds to finish what is in flight at SIGTERM")
+
+    clock_file: Path | None = Field(None, description="file clock for demo and tests; unset: system time")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
