@@ -1,0 +1,96 @@
+"""The signing key of this machine, its JWKS file, and the tokens that it signs for services and tills."""
+
+import importlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import langganan
+from google.protobuf.descriptor import FileDescriptor
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+AUDIENCE = "langganan"
+ISSUER = "https://langganan.localhost"
+CLUSTER_ISSUER = "https://kubernetes.langganan.localhost"
+ALGORITHM = "Ed25519"
+# Between services only; no till's token has these.
+INTERNAL = ".internal"
+
+# Which service may call what of the others (rules.md: notify → customers, credit).
+SERVICE_SCOPES = {
+    "notify": ["customers.contacts.internal", "credit.invoices.read"],
+}
+
+
+def service_subject(service: str) -> str:
+    """The subject of a service's token, as Kubernetes writes it for a service account."""
+    return f"system:serviceaccount:langganan:{service}"
+
+
+class Keys:
+    """The folder of keys: made once, readable by us alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self.jwks = folder / "jwks.json"
+        self._signing = folder / "signing.json"
+        if not self._signing.exists():
+            key = OKPKey.generate_key("Ed25519", auto_kid=True)
+            write_secret(self._signing, json.dumps(key.as_dict(private=True)))
+        self._key = OKPKey.import_key(json.loads(self._signing.read_text()))
+        self.jwks.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
+
+    def sign(self, claims: dict[str, Any], hours: float) -> str:
+        """Sign a token that is good from now for so many hours."""
+        now = int(time.time())
+        body = {"aud": AUDIENCE, "iat": now, "exp": now + int(hours * 3600), **claims}
+        header = {"alg": ALGORITHM, "kid": self._key.kid}
+        return jwt.encode(header, body, self._key, algorithms=[ALGORITHM])
+
+    def till(self, merchant: str, scopes: Sequence[str], subject: str = "till-1", hours: float = 24) -> str:
+        """A token for a till or a person of one merchant."""
+        claims = {"iss": ISSUER, "sub": subject, "merchant_id": merchant, "scope": " ".join(scopes)}
+        return self.sign(claims, hours)
+
+    def service(self, service: str, hours: float) -> Path:
+        """Write a fresh token of a service, in the file that it reads."""
+        file = self.folder / f"{service}.token"
+        write_secret(file, self.sign({"iss": CLUSTER_ISSUER, "sub": service_subject(service)}, hours))
+        return file
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write a file that only we can read, in one step."""
+    fresh = file.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        output.write(text)
+    fresh.replace(file)
+
+
+@cache
+def all_scopes() -> tuple[str, ...]:
+    """Every scope that a method of the contract declares, but those between services."""
+    from langganan.options.v1 import scope_pb2
+
+    found = {
+        method.GetOptions().Extensions[scope_pb2.scope]
+        for file in _files()
+        for service in file.services_by_name.values()
+        for method in service.methods
+    }
+    return tuple(sorted(scope for scope in found if scope and not scope.endswith(INTERNAL)))
+
+
+def _files() -> Iterator[FileDescriptor]:
+    for root in map(Path, langganan.__path__):  # a namespace package: no __init__ to walk by
+        for file in sorted(root.rglob("*_pb2.py")):
+            module = ".".join(["langganan", *file.relative_to(root).with_suffix("").parts])
+            yield importlib.import_module(module).DESCRIPTOR
