@@ -1,0 +1,94 @@
+"""What the till did and which ids it used: all that the oracle learns of a run besides the raw baskets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+CASHLIKE = ("CASH", "CARD", "QRIS", "E_WALLET", "TRANSFER")
+POINTS, ON_ACCOUNT, VOUCHER = "POINTS", "ON_ACCOUNT", "VOUCHER"
+
+
+@dataclass(slots=True)
+class Tendered:
+    """One tender as it was sent; `points` and `reference` (reservation or hold) where its kind has them."""
+
+    tender_id: str
+    kind: str
+    amount: int
+    points: int = 0
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class SaleDone:
+    """A recorded purchase; customer_id is empty for an anonymous one. `at` is in seconds since 1970."""
+
+    basket: int
+    purchase_id: str
+    customer_id: str
+    at: int
+    tenders: tuple[Tendered, ...]
+
+
+@dataclass(slots=True)
+class ReturnDone:
+    """A recorded return; parts are (line, thousandths, amount), none: all that is left."""
+
+    basket: int
+    return_id: str
+    purchase_id: str
+    customer_id: str
+    at: int
+    reason: str
+    parts: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(slots=True)
+class CreditAsked:
+    """An authorisation and its answer; `voided` when the customer changed their mind."""
+
+    hold_id: str
+    customer_id: str
+    amount: int
+    approved: bool
+    voided: bool
+
+
+@dataclass(slots=True)
+class PointsAsked:
+    """A reservation and its answer: the points held and their worth; `released` when not used."""
+
+    reservation_id: str
+    customer_id: str
+    points: int
+    value: int
+    approved: bool
+    released: bool
+
+
+@dataclass(slots=True)
+class Paid:
+    """A payment on account that was sent; `owed` is what the service said was owed just before."""
+
+    payment_id: str
+    customer_id: str
+    at: int
+    amount: int
+    owed: int
+
+
+Fact = SaleDone | ReturnDone | CreditAsked | PointsAsked | Paid
+
+
+@dataclass
+class Journal:
+    """The facts of a run, in each customer's own order; anonymous sales apart."""
+
+    customers: dict[int, str] = field(default_factory=dict)
+    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    anonymous: list[SaleDone] = field(default_factory=list)
+    surprises: list[str] = field(default_factory=list)
+
+    def note(self, customer_id: str, fact: Fact) -> None:
+        """Add a fact of a customer."""
+        self.facts.setdefault(customer_id, []).append(fact)
