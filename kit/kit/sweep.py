@@ -36,23 +36,24 @@ class Sweeper:
 
     def __init__(self, sweep: Sweep, pool: db.Pool, clock: Clock) -> None:
         self._sweep, self._pool, self._clock = sweep, pool, clock
-        self._done_for: datetime | None = None
-        self._wake = asyncio.Event()
+        self._busy = asyncio.Lock()
 
-    def done_for(self, now: datetime) -> bool:
-        """Tell whether nothing was left due at `now` when this sweep last looked."""
-        return self._done_for is not None and self._done_for >= now
+    @property
+    def name(self) -> str:
+        """The name of the sweep."""
+        return self._sweep.name
 
-    def nudge(self) -> None:
-        """Look again at once: something that this sweep works on has just been written."""
-        self._wake.set()
+    async def look(self) -> int:
+        """Do now all that is due, and return how many things that were."""
+        async with self._busy:
+            return await self._round()
 
     async def run(self) -> None:
         """Sweep until cancelled; a failed round is logged, counted and tried again with back-off."""
         pause = self._sweep.interval_s
         while True:
             try:
-                await self._round()
+                await self.look()
                 pause = self._sweep.interval_s
             except Exception as error:
                 metrics.SWEEP_FAILED.labels(self._sweep.name).inc()
@@ -60,8 +61,8 @@ class Sweeper:
                 pause = min(max(pause * 2, 0.5), 30.0)
             await self._rest(pause)
 
-    async def _round(self) -> None:
-        self._wake.clear()
+    async def _round(self) -> int:
+        total = 0
         while True:
             now = self._clock.now()
             started = time.monotonic()
@@ -72,19 +73,12 @@ class Sweeper:
                 assert self._sweep.io is not None
                 done = await self._sweep.io(now)
             if done == 0:
-                self._done_for = now
-                return
+                return total
+            total += done
             metrics.SWEEP_DONE.labels(self._sweep.name).inc(done)
             log.debug("swept", sweep=self._sweep.name, done=done, seconds=time.monotonic() - started)
 
     async def _rest(self, seconds: float) -> None:
-        """Wait for the interval, a jump of the clock or a nudge, whichever comes first."""
-        waits = [asyncio.create_task(self._clock.changed()), asyncio.create_task(self._wake.wait())]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            for wait in waits:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await wait
+        """Wait for the interval or a jump of the clock, whichever comes first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._clock.changed(), seconds)

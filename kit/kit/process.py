@@ -1,0 +1,208 @@
+"""A process of a service: its command line, its start, its health, its end.
+
+`python -m SERVICE serve | work | all | migrate | parked | rewind`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import signal
+import sys
+import time
+from collections.abc import Sequence
+
+import structlog
+from grpc_health.v1 import health_pb2
+
+from kit import http, logs, metrics, migrate
+from kit.db import LOST
+from kit.events import admin
+from kit.events.relay import Relay
+from kit.events.upkeep import sweeps as event_sweeps
+from kit.rpc.server import build_server
+from kit.runtime import Build, Database, Runtime, Service, clock_of
+from kit.settings import ServiceSettings
+from kit.sweep import Sweeper
+
+log = structlog.get_logger()
+_PULSE_S = 1.0
+
+
+def main(
+    name: str, settings_class: type[ServiceSettings], build: Build, databases: Sequence[Database]
+) -> None:
+    """Run the command that the arguments name; exits 1 with a sentence when it cannot."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer gRPC")
+    commands.add_parser("work", help="relay, consume and sweep")
+    commands.add_parser("all", help="serve and work in one process")
+    commands.add_parser("migrate", help="bring the database to this build's version")
+    admin.add_commands(commands)
+    arguments = parser.parse_args()
+    settings = settings_class()
+    logs.configure(name, settings.log_level)
+    if arguments.command in ("serve", "work", "all"):
+        runtime = Runtime(name, settings, clock_of(settings), arguments.command)
+        code = asyncio.run(Process(runtime, build, databases).run())
+    elif arguments.command == "migrate":
+        code = asyncio.run(_migrate(settings, databases))
+    else:
+        runtime = Runtime(name, settings, clock_of(settings), "work")
+        code = asyncio.run(admin.run(arguments, runtime, build))
+    sys.exit(code)
+
+
+async def _migrate(settings: ServiceSettings, databases: Sequence[Database]) -> int:
+    for database in databases:
+        await migrate.migrate(getattr(settings, database.url_setting), database.folders)
+    return 0
+
+
+class Process:
+    """One running process of a service, in the role that its runtime names."""
+
+    def __init__(
+        self, runtime: Runtime[ServiceSettings], build: Build, databases: Sequence[Database]
+    ) -> None:
+        self._runtime, self._build, self._databases = runtime, build, databases
+        self._status = http.Status()
+        self._stop = asyncio.Event()
+        self._sweepers: list[Sweeper] = []
+        self._relays: list[Relay] = []
+        self._service: Service | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def run(self) -> int:
+        """Start, serve until SIGTERM or SIGINT, drain, and return the exit code."""
+        settings = self._runtime.settings
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, self._stop.set)
+        web = http.serve(settings.http_host, settings.http_port, self._status, lambda: self._ask(loop))
+        pulse = asyncio.create_task(self._pulse(), name="pulse")
+        try:
+            if not await self._wait_for_schema():
+                return 0
+            self._service = await self._build(self._runtime)
+            return await self._serve(self._service)
+        finally:
+            pulse.cancel()
+            web.shutdown()
+            for pool in self._runtime.pools:
+                pool.terminate()
+
+    async def _serve(self, service: Service) -> int:
+        settings = self._runtime.settings
+        server, port, health = await build_server(settings, service.servicers)
+        if self._runtime.serves:
+            await server.start()
+        if self._runtime.works:
+            self._start_work(service)
+        gc.collect()
+        gc.freeze()
+        for name in list(health._server_status):
+            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._status.not_ready.pop("start", None)
+        log.info("started", role=self._runtime.role, grpc_port=port, http_port=settings.http_port)
+        stopped = asyncio.create_task(self._stop.wait(), name="stop")
+        done, _ = await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        failed = [t for t in done if t is not stopped]
+        for task in failed:
+            log.error("part_failed", part=task.get_name(), exc_info=task.exception())
+        self._status.not_ready["stop"] = "stopping"
+        await health.enter_graceful_shutdown()
+        if self._runtime.serves:
+            await server.stop(settings.drain_s)
+        for batcher in service.batchers:
+            await batcher.drain()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for close in service.close:
+            await close()
+        log.info("stopped")
+        return 1 if failed else 0
+
+    def _start_work(self, service: Service) -> None:
+        settings = self._runtime.settings
+        for number in range(settings.relay_slices):
+            relay = Relay.of(settings, self._runtime.name, number)
+            self._relays.append(relay)
+            self._tasks.append(asyncio.create_task(relay.run(), name=f"relay-{number}"))
+        if service.consumer is not None:
+            self._tasks.append(asyncio.create_task(service.consumer.run(), name="consumer"))
+        for sweep in [*event_sweeps(service.consumer, self._runtime), *service.sweeps]:
+            sweeper = Sweeper(sweep, service.pool, self._runtime.clock)
+            self._sweepers.append(sweeper)
+            self._tasks.append(asyncio.create_task(sweeper.run(), name=f"sweep-{sweep.name}"))
+
+    async def _wait_for_schema(self) -> bool:
+        """Wait until every database has this build's version; False when told to stop meanwhile."""
+        for database in self._databases:
+            known = migrate.newest(database.folders)
+            url = getattr(self._runtime.settings, database.url_setting)
+            while not self._stop.is_set():
+                try:
+                    found = await migrate.version(url)
+                except LOST as error:
+                    found = type(error).__name__
+                else:
+                    if found >= known:
+                        break
+                self._status.not_ready["start"] = f"schema {known} of {database.url_setting}, found {found}"
+                log.warning("waiting_for_schema", database=database.url_setting, known=known, found=found)
+                await asyncio.wait([asyncio.ensure_future(self._stop.wait())], timeout=_PULSE_S)
+        return not self._stop.is_set()
+
+    async def _pulse(self) -> None:
+        """Each second: the loop turns; the database and, for a worker, the broker answer or do not."""
+        while True:
+            self._status.beat = time.monotonic()
+            if self._service is not None:
+                await self._look_around(self._service)
+            await asyncio.sleep(_PULSE_S)
+
+    async def _look_around(self, service: Service) -> None:
+        waiting = self._status.not_ready
+        for number, pool in enumerate(self._runtime.pools):
+            metrics.POOL_SIZE.labels(str(number)).set(pool.get_size())
+            metrics.POOL_BUSY.labels(str(number)).set(pool.get_size() - pool.get_idle_size())
+            try:
+                async with pool.acquire(timeout=2) as conn:
+                    await conn.fetchval("SELECT 1", timeout=2)
+                waiting.pop(f"database-{number}", None)
+            except LOST as error:
+                waiting[f"database-{number}"] = type(error).__name__
+        for part in (*self._relays, service.consumer):
+            if part is not None and self._runtime.works:
+                if part.trouble:
+                    waiting[part.name] = part.trouble
+                else:
+                    waiting.pop(part.name, None)
+
+    def _ask(self, loop: asyncio.AbstractEventLoop) -> dict[str, str]:
+        """What is still under way, asked from the HTTP thread."""
+        try:
+            return asyncio.run_coroutine_threadsafe(self._under_way(), loop).result(timeout=10)
+        except TimeoutError:
+            return {"loop": "busy"}
+
+    async def _under_way(self) -> dict[str, str]:
+        """Sweeps first, then the consumer, then the outbox: each may feed the next."""
+        if self._status.not_ready or self._service is None:
+            return dict(self._status.not_ready) or {"start": "starting"}
+        waiting: dict[str, str] = {}
+        for sweeper in self._sweepers:
+            done = await sweeper.look()
+            if done:
+                waiting[f"sweep-{sweeper.name}"] = f"{done} done just now"
+        consumer = self._service.consumer
+        if consumer is not None and self._runtime.works and not await consumer.settled():
+            waiting["consumer"] = "behind"
+        for relay in self._relays:
+            if not await relay.settled():
+                waiting[relay.name] = "outbox not empty"
+        return waiting

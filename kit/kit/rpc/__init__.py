@@ -1,0 +1,7 @@
+"""The gRPC server: one interceptor a file, wrapped in the order errors → metrics → limits → deadline →
+auth → validation → servicer.
+"""
+
+from kit.rpc.server import Servicer, build_server
+
+__all__ = ["Servicer", "build_server"]

@@ -1,0 +1,38 @@
+"""Checks the token and the scope that the method declares; health and reflection need none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from kit import auth
+from kit.rpc.unary import Behaviour, UnaryInterceptor
+
+
+class AuthInterceptor(UnaryInterceptor):
+    """`scopes` maps "/package.Service/Method" to the scope it needs; others pass without a token."""
+
+    def __init__(self, verifier: auth.Verifier, scopes: Mapping[str, str]) -> None:
+        super().__init__()
+        self._verifier = verifier
+        self._scopes = scopes
+
+    def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
+        """Return `behaviour` with the caller known and allowed."""
+        scope = self._scopes.get(method)
+        if scope is None:
+            return behaviour
+
+        async def allowed(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+            language = "en" if metadata.get("accept-language", "").lower().startswith("en") else "id"
+            who = self._verifier.verify(
+                metadata.get("authorization"), metadata.get(auth.MERCHANT_METADATA), language
+            )
+            who.require(scope)
+            auth.set_caller(who)
+            return await behaviour(request, context)
+
+        return allowed

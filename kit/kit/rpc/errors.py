@@ -1,0 +1,87 @@
+"""Translates errors, once, into canonical statuses with ErrorInfo and, where it helps, RetryInfo."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from kit import db
+from kit.errors import DomainError, InvalidArgument, ResourceExhausted, Unavailable
+from kit.rpc.unary import Behaviour, UnaryInterceptor
+
+log = structlog.get_logger()
+DOMAIN = "langganan"
+
+
+class BadRequest(InvalidArgument):
+    """Fields that break their rules; each is named with what it must be."""
+
+    reason = "INVALID_FIELDS"
+
+    def __init__(self, violations: list[tuple[str, str]]) -> None:
+        first = "; ".join(f"{field or 'request'}: {text}" for field, text in violations[:5])
+        super().__init__(f"correct these fields: {first}")
+        self.violations = violations
+
+
+def status_of(error: DomainError) -> status_pb2.Status:
+    """Return the google.rpc.Status of an error, details included."""
+    details: list[Any] = [
+        error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    ]
+    if isinstance(error, BadRequest):
+        fields = [
+            error_details_pb2.BadRequest.FieldViolation(field=f, description=t) for f, t in error.violations
+        ]
+        details.append(error_details_pb2.BadRequest(field_violations=fields))
+    if isinstance(error, ResourceExhausted):
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(int(error.retry_after * 1000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    status = status_pb2.Status(code=error.code.value[0], message=error.message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: DomainError) -> None:
+    """End the call with the status of `error`."""
+    trailing: list[tuple[str, str | bytes]] = [
+        ("grpc-status-details-bin", status_of(error).SerializeToString())
+    ]
+    if isinstance(error, ResourceExhausted):
+        trailing.append(("grpc-retry-pushback-ms", str(int(error.retry_after * 1000))))
+    await context.abort(error.code, error.message, tuple(trailing))
+
+
+class ErrorsInterceptor(UnaryInterceptor):
+    """Domain errors become their status; anything else is our fault: INTERNAL, logged with its trace."""
+
+    def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
+        """Return `behaviour` with its errors translated."""
+
+        async def translated(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            try:
+                return await behaviour(request, context)
+            except DomainError as error:
+                await abort(context, error)
+            except asyncio.CancelledError:
+                raise
+            except db.LOST as error:
+                log.warning("database_lost", method=method, error=type(error).__name__)
+                message = "the database does not answer; repeat with the same id"
+                await abort(context, Unavailable(message, reason="DATABASE_UNAVAILABLE"))
+            except Exception as error:
+                log.exception("call_failed", method=method, error=type(error).__name__)
+                message = "this is our fault and has been logged; repeat with the same id"
+                await abort(context, DomainError(message))
+            return None
+
+        return translated

@@ -1,0 +1,98 @@
+"""Builds the server: interceptors, scopes read from the descriptors, health and reflection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from langganan.options.v1 import scope_pb2
+
+from kit.auth import Verifier
+from kit.rpc.auth import AuthInterceptor
+from kit.rpc.deadlines import DeadlineInterceptor
+from kit.rpc.errors import ErrorsInterceptor
+from kit.rpc.limits import LimitsInterceptor
+from kit.rpc.metrics import MetricsInterceptor
+from kit.rpc.validation import ValidationInterceptor
+from kit.settings import ServiceSettings
+
+# The generated `add_XServicer_to_server` and the servicer that it adds.
+Servicer: TypeAlias = tuple[Callable[[Any, Any], None], object]
+
+
+class _Names:
+    """Stands in for a server to learn which services an add function registers."""
+
+    def __init__(self) -> None:
+        self.services: list[str] = []
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        self.services += [h.service_name() for h in handlers]
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Newer generated code registers twice; the generic one suffices here."""
+
+
+def scopes_of(service: str) -> dict[str, str]:
+    """Return method path → scope of a service; raise where a method of ours has none or streams."""
+    scopes: dict[str, str] = {}
+    for method in descriptor_pool.Default().FindServiceByName(service).methods:
+        scope = method.GetOptions().Extensions[scope_pb2.scope]
+        if not scope:
+            raise RuntimeError(f"{service}.{method.name} declares no scope; add (langganan.options.v1.scope)")
+        if method.client_streaming or method.server_streaming:
+            raise RuntimeError(f"{service}.{method.name} streams; the interceptors guard unary methods only")
+        scopes[f"/{service}/{method.name}"] = scope
+    return scopes
+
+
+async def build_server(
+    settings: ServiceSettings, servicers: Sequence[Servicer]
+) -> tuple[grpc.aio.Server, int, health.aio.HealthServicer]:
+    """Return (server not yet started, its port, its health servicer)."""
+    names = _Names()
+    for add, servicer in servicers:
+        add(servicer, names)
+    scopes = {method: scope for name in names.services for method, scope in scopes_of(name).items()}
+    verifier = Verifier(
+        settings.jwks_files,
+        settings.audience,
+        cluster_issuer=settings.cluster_issuer,
+        service_scopes=settings.service_scopes,
+    )
+    age_ms = settings.max_connection_age_s * 1000
+    server = grpc.aio.server(
+        interceptors=[
+            ErrorsInterceptor(),
+            MetricsInterceptor(),
+            LimitsInterceptor(settings.max_in_flight),
+            DeadlineInterceptor(),
+            AuthInterceptor(verifier, scopes),
+            ValidationInterceptor(),
+        ],
+        options=[
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            # gRPC itself spreads the age by ± 10 %.
+            ("grpc.max_connection_age_ms", age_ms),
+            ("grpc.max_connection_age_grace_ms", int(settings.drain_s * 1000)),
+        ],
+    )
+    for add, servicer in servicers:
+        add(servicer, server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    for name in names.services:
+        await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+    reflection.enable_server_reflection(
+        [*names.services, health.SERVICE_NAME, reflection.SERVICE_NAME], server
+    )
+    port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
+    if port == 0:
+        raise OSError(f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT")
+    return server, port, health_servicer
