@@ -74,7 +74,7 @@ class Kafka:
         if not (self._data / "meta.properties").exists():
             self._format()
 
-    def start(self) -> None:
+    def start(self) -> Part:
         """Start the broker; `prepare` came before."""
         self.part = Part(
             "Kafka",
@@ -84,6 +84,7 @@ class Kafka:
             cwd=self.home,
         )
         self.part.start()
+        return self.part
 
     def wait_ready(self) -> None:
         """Block until the broker answers a client's first request."""

@@ -131,6 +131,11 @@ class Part:
                 )
             time.sleep(0.05)
 
+    def wait(self) -> int:
+        """Block until the process ends by itself; its exit code."""
+        assert self._process is not None
+        return self._process.wait()
+
     def stop(self, seconds: float = 30) -> int | None:
         """Ask the process to stop, kill it when it has not after that time; its exit code."""
         process = self._process

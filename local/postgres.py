@@ -7,8 +7,10 @@ import shutil
 import signal
 import stat
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from local.part import Part, PartFailed
 
@@ -49,6 +51,7 @@ class Postgres:
     port: int
     log: Path
     fsync: bool = True
+    password: str | None = None  # of the superuser; none: everyone on this machine is let in (tests)
     settings: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -67,9 +70,10 @@ class Postgres:
             stop_signal=signal.SIGINT,  # "fast" shutdown: sessions end, the data is checkpointed
         )
 
-    def url(self, database: str = "postgres", role: str = SUPERUSER) -> str:
-        """The address of a database for a role; nobody outside this machine can connect."""
-        return f"postgresql://{role}@127.0.0.1:{self.port}/{database}?sslmode=disable"
+    def url(self, database: str = "postgres") -> str:
+        """The superuser's address of a database; nobody outside this machine can connect."""
+        secret = f":{quote(self.password, safe='')}" if self.password else ""
+        return f"postgresql://{SUPERUSER}{secret}@127.0.0.1:{self.port}/{database}?sslmode=disable"
 
     def prepare(self) -> None:
         """Make the data folder when there is none; stop a server that an earlier run left behind."""
@@ -83,13 +87,21 @@ class Postgres:
             _let_through(self.data)
             _let_through(self._binaries)
             shutil.chown(self.data, self._user, self._user)
-        self._run(
-            "initdb", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-U", SUPERUSER
-        )
+        common = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-U", SUPERUSER]
+        if self.password is None:
+            self._run("initdb", "--auth=trust", *common)
+            return
+        with tempfile.NamedTemporaryFile("w", prefix="langganan-") as secret:
+            secret.write(self.password)
+            secret.flush()
+            if self._user is not None:
+                shutil.chown(secret.name, self._user)
+            self._run("initdb", "--auth=scram-sha-256", f"--pwfile={secret.name}", *common)
 
-    def start(self) -> None:
+    def start(self) -> Part:
         """Start the server; `prepare` came before."""
         self.part.start()
+        return self.part
 
     def wait_ready(self) -> None:
         """Block until the server answers."""

@@ -13,23 +13,23 @@ class LocalSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LOCAL_", extra="ignore")
 
-    home: Path = Field(ROOT / ".local", description="folder of data, logs, keys, mails and the clock")
-    base_port: int = Field(7000, ge=1024, le=65000, description="all ports are this plus a fixed number")
-    prefix: str = Field("", pattern="^([a-z][a-z0-9_]*)?$", description="before databases, roles and topics")
+    home: Path = Field(default=ROOT / ".local", description="folder of data, logs, keys, mails and the clock")
+    base_port: int = Field(default=7000, ge=1024, le=65000, description="all ports count from it")
+    prefix: str = Field(default="", pattern="^([a-z][a-z0-9_]*)?$", description="put before names")
 
     postgres_url: str | None = Field(
-        None, description="superuser's address of an external Postgres (17 or later); unset: embedded"
+        default=None, description="superuser's address of an external Postgres (17 or later); unset: embedded"
     )
-    kafka_bootstrap: str | None = Field(None, description="host:port of an external Kafka; unset: embedded")
-    fsync: bool = Field(True, description="whether the embedded Postgres waits for the disk")
-    kafka_heap: str = Field("384m", description="largest heap of the embedded broker, as Java writes it")
-    partitions: int = Field(6, ge=1, description="partitions of each topic, fixed at creation")
-    replication: int = Field(1, ge=1, description="copies of each topic (external Kafka)")
+    kafka_bootstrap: str | None = Field(default=None, description="external; unset: embedded")
+    fsync: bool = Field(default=True, description="whether the embedded Postgres waits for the disk")
+    kafka_heap: str = Field(default="384m", description="largest heap of the embedded broker")
+    partitions: int = Field(default=6, ge=1, description="partitions of each topic, fixed at creation")
+    replication: int = Field(default=1, ge=1, description="copies of each topic (external Kafka)")
 
-    start_seconds: int = Field(60, ge=1, description="how long a service may take until it is ready")
-    merchant: str = Field("toko", description="merchant that `make token` and the demo's till act for")
-    token_hours: int = Field(24 * 30, ge=1, description="hours that a token made here is good for")
-    log_level: str = Field("INFO", description="of the services: DEBUG, INFO, WARNING or ERROR")
+    start_seconds: int = Field(default=60, ge=1, description="how long a service may take until it is ready")
+    merchant: str = Field(default="toko", description="merchant of the tokens made here")
+    token_hours: int = Field(default=24 * 30, ge=1, description="hours that a token made here is good for")
+    log_level: str = Field(default="INFO", description="of the services: DEBUG, INFO, WARNING or ERROR")
 
     @property
     def ports(self) -> "Ports":

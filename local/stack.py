@@ -1,0 +1,246 @@
+"""The whole of Langganan on one machine: `async with Stack(settings) as stack:`."""
+
+import asyncio
+import fcntl
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from local import databases
+from local.clock import StackClock
+from local.http import get, wait_settled
+from local.kafka import Kafka
+from local.mailsink import Mailbox
+from local.part import Part, PartFailed, check_port, listens
+from local.postgres import Postgres
+from local.services import SERVICES, Surroundings, command, environment
+from local.settings import ROOT, LocalSettings
+from local.tokens import Keys, all_scopes
+from local.vaultkey import ensure_vault_key
+
+STOP_SECONDS = 30
+WATCH_SECONDS = 0.25
+MIGRATE_SECONDS = 120
+
+
+class Stack:
+    """Postgres, Kafka, the mail sink and the services, started in order and stopped in reverse.
+
+    `start`: where the file clock stands at first (unset: where it stood, else now). `services`: those to run.
+    `say` is told each step in a few words.
+    """
+
+    def __init__(
+        self,
+        settings: LocalSettings | None = None,
+        *,
+        start: datetime | None = None,
+        services: Sequence[str] = SERVICES,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.settings = settings or LocalSettings()
+        self.home = self.settings.home.resolve()
+        self.services = tuple(services)
+        self.ports = self.settings.ports
+        self.grpc = {name: f"127.0.0.1:{self.ports.grpc[name]}" for name in self.services}
+        self.http = {name: self.ports.http[name] for name in self.services}
+        self.mail = Mailbox(self.home / "mail")
+        self.database_urls: dict[str, str] = {}
+        self.kafka_bootstrap = self.settings.kafka_bootstrap or f"127.0.0.1:{self.ports.kafka}"
+        self.parts: dict[str, Part] = {}
+        self._say = say
+        self._start = start
+        self._lock: IO[str] | None = None
+
+    async def __aenter__(self) -> "Stack":
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything and return when every service is ready; raise PartFailed."""
+        self.take_home()
+        self.keys = Keys(self.home / "keys")
+        self.clock = StackClock(self.home / "clock", self._start)
+        self._check_ports()
+        postgres, kafka = self._postgres(), self._kafka()
+        self._say("preparing Postgres and Kafka")
+        await asyncio.gather(*(asyncio.to_thread(part.prepare) for part in (postgres, kafka) if part))
+        self._say("starting Postgres, Kafka and the mail sink")
+        for name, server in (("postgres", postgres), ("kafka", kafka)):
+            if server:
+                self.parts[name] = server.start()
+        mail = self.parts["mail"] = self._mail_sink()
+        mail.start()
+        await asyncio.gather(*(asyncio.to_thread(part.wait_ready) for part in (postgres, kafka) if part))
+        await asyncio.to_thread(mail.wait_ready, lambda: listens(self.ports.smtp), 15)
+        self._say("creating databases and topics")
+        await self._create(postgres.url() if postgres else str(self.settings.postgres_url))
+        self._say("migrating the databases")
+        await asyncio.gather(*(self._migrate(name) for name in self.services))
+        self._say("starting the services")
+        for name in self.services:
+            self._start_service(name)
+        await asyncio.gather(*(self.ready(name) for name in self.services))
+
+    async def stop(self) -> None:
+        """Stop the services, then the mail sink, the broker and the database; the data stays."""
+        running = [self.parts.pop(name) for name in self.services if name in self.parts]
+        await asyncio.gather(*(asyncio.to_thread(part.stop, STOP_SECONDS) for part in running))
+        for name in ("mail", "kafka", "postgres"):
+            if name in self.parts:
+                await asyncio.to_thread(self.parts.pop(name).stop, STOP_SECONDS)
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def watch(self) -> None:
+        """Never return; raise PartFailed when a part dies."""
+        while True:
+            self.check()
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def check(self) -> None:
+        """Raise PartFailed when a part has died."""
+        for part in self.parts.values():
+            part.check()
+
+    async def ready(self, name: str) -> None:
+        """Wait until a service says over HTTP that it is ready."""
+        part, seconds = self.parts[name], self.settings.start_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while (await get(self.http[name], "/ready"))[0] != 200:
+                    part.check()
+                    await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise PartFailed(
+                f"{part.name} was not ready after {seconds} s; its log is {part.log}, which ends:", part.log
+            ) from error
+
+    async def settled(self, seconds: float = 120) -> None:
+        """Wait until outboxes are empty, lag is 0 and sweeps are done; raise PartFailed or TimeoutError."""
+        waiting = asyncio.create_task(wait_settled(self.http, seconds))
+        watching = asyncio.create_task(self.watch())
+        try:
+            await asyncio.wait([waiting, watching], return_when=asyncio.FIRST_COMPLETED)
+            for task in (watching, waiting):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (waiting, watching):
+                task.cancel()
+            await asyncio.gather(waiting, watching, return_exceptions=True)
+
+    async def move(self, instant: datetime, seconds: float = 120) -> None:
+        """Settle, move the clock forward, settle at the new instant."""
+        await self.settled(seconds)
+        self.clock.move(instant)
+        await self.settled(seconds)
+
+    def token(
+        self, scopes: Sequence[str] | None = None, *, merchant: str | None = None, **claims: str
+    ) -> str:
+        """A token for a till: all scopes that a till may have, unless told which."""
+        wanted = all_scopes() if scopes is None else scopes
+        return self.keys.till(
+            merchant or self.settings.merchant, wanted, hours=self.settings.token_hours, **claims
+        )
+
+    def kill(self, name: str) -> None:
+        """End one process at once, as a crash would; `restart` brings it back."""
+        self.parts.pop(name).kill()
+
+    async def restart(self, name: str) -> None:
+        """Stop a service if it runs, start it again and wait until it is ready."""
+        if name in self.parts:
+            await asyncio.to_thread(self.parts.pop(name).stop, STOP_SECONDS)
+        self._start_service(name)
+        await self.ready(name)
+
+    def take_home(self) -> None:
+        """Claim the data folder; raise PartFailed when another stack has it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.home / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PartFailed(
+                f"The stack runs already from {self.home}; stop that one, or choose another LOCAL_HOME."
+            ) from error
+
+    def _check_ports(self) -> None:
+        """Say at once which port is taken, before anything has been started."""
+        check_port("The mail sink", self.ports.smtp)
+        for name in self.services:
+            check_port(f"{name.capitalize()} (gRPC)", self.ports.grpc[name])
+            check_port(f"{name.capitalize()} (HTTP)", self.ports.http[name])
+        if self.settings.kafka_bootstrap is None:
+            check_port("Kafka", self.ports.kafka)
+            check_port("Kafka's controller", self.ports.kafka_controller)
+
+    def _postgres(self) -> Postgres | None:
+        self._secret = databases.passwords(self.keys.folder / "postgres.json")
+        if self.settings.postgres_url is not None:
+            return None
+        return Postgres(
+            self.home / "postgres",
+            self.ports.postgres,
+            self._log("postgres"),
+            fsync=self.settings.fsync,
+            password=self._secret["postgres"],
+        )
+
+    def _kafka(self) -> Kafka | None:
+        if self.settings.kafka_bootstrap is not None:
+            return None
+        ports, heap = self.ports, self.settings.kafka_heap
+        return Kafka(self.home / "kafka", ports.kafka, ports.kafka_controller, self._log("kafka"), heap)
+
+    async def _create(self, superuser_url: str) -> None:
+        settings = self.settings
+        self.superuser_url = superuser_url
+        self.database_urls = await databases.create_databases(superuser_url, settings.prefix, self._secret)
+        await databases.create_topics(
+            self.kafka_bootstrap, settings.prefix, settings.partitions, settings.replication
+        )
+        self._around = Surroundings(
+            self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys, ensure_vault_key(self.keys)
+        )
+
+    async def _migrate(self, name: str) -> None:
+        part = self._service(name, "migrate")
+        part.start()
+        try:
+            code = await asyncio.wait_for(asyncio.to_thread(part.wait), MIGRATE_SECONDS)
+        finally:
+            part.kill()
+        if code:
+            raise PartFailed(f"The database of {name} could not be migrated; its log ends:", part.log)
+
+    def _start_service(self, name: str) -> None:
+        part = self._service(name, "all")
+        part.start()
+        self.parts[name] = part
+
+    def _service(self, name: str, role: str) -> Part:
+        ports = [] if role == "migrate" else [self.ports.grpc[name], self.ports.http[name]]
+        env = environment(name, self.settings, self._around)
+        return Part(
+            name.capitalize(), command(name, role), log=self._log(name), ports=ports, env=env, cwd=ROOT
+        )
+
+    def _mail_sink(self) -> Part:
+        command = [sys.executable, "-m", "local.mailsink", str(self.ports.smtp), str(self.mail.folder)]
+        return Part("The mail sink", command, log=self._log("mail"), ports=[self.ports.smtp], cwd=ROOT)
+
+    def _log(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
