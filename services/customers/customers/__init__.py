@@ -1,0 +1,1 @@
+"""The customers service: profiles, the vault, contacts, merchants and purchases."""

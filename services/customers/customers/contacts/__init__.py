@@ -1,0 +1,1 @@
+"""How a customer can be reached, and what they agreed to."""

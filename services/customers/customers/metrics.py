@@ -1,0 +1,22 @@
+"""Every metric of the customers service; those of the mechanism are in kit.metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+STORES_SELF_REGISTERED = Counter(
+    "langganan_customers_stores_self_registered_total", "Stores that a till named before they were set"
+)
+IDENTIFIED = Counter(
+    "langganan_customers_identify_total",
+    "Answers of Identify: none, one, several, refused",
+    ["by", "answer"],
+)
+KEYS_CACHED = Gauge("langganan_customers_keys_cached", "Unwrapped data keys in memory")
+KEYS_UNWRAPPED = Counter("langganan_customers_keys_unwrapped_total", "Data keys unwrapped by the provider")
+VAULT_COMPLETED = Counter(
+    "langganan_customers_vault_completed_total", "Changes of the vault completed by the sweep"
+)
+VAULT_WITHDRAWN = Counter(
+    "langganan_customers_vault_withdrawn_total", "Vault records withdrawn: their customer never came to be"
+)

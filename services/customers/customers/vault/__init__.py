@@ -1,0 +1,1 @@
+"""The only place where what names a person lies: sealed fields and keyed indexes."""
