@@ -38,3 +38,27 @@ proto: $(VENV)/.proto ## Generate the contract's stubs and install them
 lock: ## Make requirements.lock again from requirements.in
 	$(UV) pip compile requirements.in -o requirements.lock --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate
+
+.PHONY: up
+up: setup ## Run all of Langganan on this machine until Ctrl-C (data in .local/)
+	@$(BIN)/python -m local up
+
+.PHONY: reset
+reset: setup ## Empty the data of `make up` and `make demo`
+	@$(BIN)/python -m local reset
+
+.PHONY: token
+token: setup ## Print a token for grpcurl (MERCHANT=…)
+	@$(BIN)/python -m local token $(if $(MERCHANT),--merchant $(MERCHANT))
+
+.PHONY: demo
+demo: setup ## Play real baskets through the stack and reconcile (BASKETS=2000, REPORT=file.json)
+	@$(BIN)/python -m local demo
+
+.PHONY: schema
+schema: setup ## Write each schema.sql again from its migrations
+	@$(BIN)/python -m local schema
+
+.PHONY: test
+test: setup ## Run every test against a real Postgres and a real Kafka
+	@$(BIN)/pytest

@@ -1,4 +1,4 @@
-"""`python -m local up | reset | token | mail | clock | demo`: Langganan on one machine."""
+"""`python -m local up | reset | token | mail | clock | schema | demo`: Langganan on one machine."""
 
 import argparse
 import asyncio
@@ -97,6 +97,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("up", help="run everything until Ctrl-C")
     commands.add_parser("reset", help="empty the data folder")
+    commands.add_parser("schema", help="write each schema.sql from its migrations")
     token = commands.add_parser("token", help="print a token for grpcurl")
     token.add_argument("--merchant", help="the merchant it acts for")
     token.add_argument("--subject", default="till-1", help="who it names")
@@ -132,6 +133,10 @@ def main(argv: Sequence[str]) -> int:
                 asyncio.run(up(settings))
             case "reset":
                 reset(settings)
+            case "schema":
+                from local.schema import write_all
+
+                write_all()
             case "token":
                 scopes = arguments.scope or all_scopes()
                 merchant = arguments.merchant or settings.merchant
