@@ -11,7 +11,8 @@ create table outbox (
     key         text not null,
     time        timestamptz not null,
     traceparent text not null default '',
-    payload     bytea compression lz4 not null,
+    -- Rows live for milliseconds: compressing them would cost more than it saves.
+    payload     bytea storage external not null,
     created_at  timestamptz not null default now()
 );
 

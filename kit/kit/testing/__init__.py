@@ -3,6 +3,5 @@
 from kit.testing.clock import ManualClock
 from kit.testing.eventually import eventually
 from kit.testing.keys import Keys
-from kit.testing.running import Running, running
 
-__all__ = ["Keys", "ManualClock", "Running", "eventually", "running"]
+__all__ = ["Keys", "ManualClock", "eventually"]

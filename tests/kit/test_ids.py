@@ -1,0 +1,56 @@
+"""Ids: what callers may choose, and what can be read aloud."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.errors import InvalidArgument
+from kit.ids import (
+    canonical_uuid,
+    check_customer_id,
+    derived_uuid,
+    new_customer_id,
+    normal_customer_id,
+    valid_customer_id,
+)
+
+
+def test_a_canonical_uuid_passes_unchanged() -> None:
+    value = str(uuid.uuid4())
+    assert canonical_uuid(value, "hold_id") == value
+
+
+@pytest.mark.parametrize(
+    "value", ["", "x", str(uuid.uuid4()).upper().replace("0", "A"), uuid.uuid4().hex, f"{{{uuid.uuid4()}}}"]
+)
+def test_any_other_form_of_a_uuid_is_refused_with_the_field(value: str) -> None:
+    with pytest.raises(InvalidArgument, match="hold_id") as caught:
+        canonical_uuid(value, "hold_id")
+    assert caught.value.reason == "INVALID_ID"
+
+
+@given(st.data())
+def test_a_customer_id_with_one_wrong_character_is_noticed(data: st.DataObject) -> None:
+    good = new_customer_id()
+    assert valid_customer_id(good)
+    place = data.draw(st.integers(0, len(good) - 1))
+    other = data.draw(st.sampled_from([c for c in "0123456789ABCDEFGHJKMNPQRSTVWXYZ" if c != good[place]]))
+    assert not valid_customer_id(good[:place] + other + good[place + 1 :])
+
+
+def test_an_id_is_read_as_people_type_it() -> None:
+    good = new_customer_id()
+    spoken = f"{good[:4].lower()} {good[4:8]}-{good[8:]}".replace("0", "O").replace("1", "l")
+    assert normal_customer_id(spoken) == good
+
+
+def test_an_invalid_customer_id_is_refused() -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        check_customer_id("0000000000001")
+    assert caught.value.reason == "INVALID_CUSTOMER_ID"
+
+
+def test_a_derived_id_depends_on_every_part_and_their_borders() -> None:
+    assert derived_uuid("a", "b") == derived_uuid("a", "b")
+    assert derived_uuid("a", "b") != derived_uuid("ab", "")
