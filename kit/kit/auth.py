@@ -15,12 +15,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from kit.errors import PermissionDenied, Unauthenticated
 
+log = structlog.get_logger()
 MERCHANT_METADATA = "langganan-merchant"
 _ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 _CACHE_MAX = 10_000
@@ -98,8 +100,15 @@ class Verifier:
         stamps = tuple(f.stat().st_mtime_ns for f in self._files)
         if stamps == self._stamps:
             return
-        keys = [key for f in self._files for key in json.loads(f.read_text())["keys"]]
-        self._keys = KeySet.import_key_set({"keys": keys})
+        try:
+            keys = [key for f in self._files for key in json.loads(f.read_text())["keys"]]
+            self._keys = KeySet.import_key_set({"keys": keys})
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            if not self._stamps:
+                raise
+            # A file caught half-written: the keys that were known go on until it can be read.
+            log.warning("jwks_unreadable", error=type(error).__name__)
+            return
         self._stamps = stamps
         self._seen.clear()
 

@@ -15,6 +15,7 @@ class Keys:
 
     def __init__(self, folder: Path) -> None:
         self._key = OKPKey.generate_key("Ed25519", parameters={"kid": "test", "use": "sig"})
+        folder.mkdir(parents=True, exist_ok=True)
         self.jwks = folder / "jwks.json"
         self.jwks.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
 
