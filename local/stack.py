@@ -55,18 +55,21 @@ class Stack:
         self._lock: IO[str] | None = None
 
     async def __aenter__(self) -> "Stack":
-        try:
-            await self.start()
-        except BaseException:
-            await self.stop()
-            raise
+        await self.start()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.stop()
 
     async def start(self) -> None:
-        """Start everything and return when every service is ready; raise PartFailed."""
+        """Start everything and return when every service is ready; raise PartFailed with all stopped."""
+        try:
+            await self._start_all()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start_all(self) -> None:
         self.take_home()
         self.keys = Keys(self.home / "keys")
         self.clock = StackClock(self.home / "clock", self._start)
