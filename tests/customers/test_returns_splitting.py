@@ -1,0 +1,179 @@
+"""However a purchase is returned, in whatever parts, the parts add up to what was paid."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers.purchases import errors
+from customers.purchases.left import Decision, Left, LineLeft, TenderLeft
+from customers.purchases.splitting import Item, Reason, decide
+from kit.errors import DomainError
+
+
+def bought(lines: list[tuple[int, int]], tenders: list[int], *, rounding: int = 0, account: int = -1) -> Left:
+    rows = [LineLeft(str(i), net, q, net, q) for i, (net, q) in enumerate(lines)]
+    if rounding:
+        rows.append(LineLeft("r", rounding, 0, rounding, 0, rounding=True))
+    return Left(
+        tuple(rows), tuple(TenderLeft(f"t{i}", amount, i == account) for i, amount in enumerate(tenders))
+    )
+
+
+def amounts(decision: Decision) -> dict[str, int]:
+    return {f"t{p.index}": p.amount for p in decision.refunds}
+
+
+@st.composite
+def purchases(draw: st.DrawFn) -> Left:
+    lines = draw(
+        st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 9_000)), min_size=1, max_size=6)
+    )
+    goods = sum(net for net, _ in lines)
+    rounding = draw(st.integers(-min(goods, 99), 99))
+    total, parts = goods + rounding, []
+    for _ in range(draw(st.integers(0, 3))):
+        part = draw(st.integers(0, total - sum(parts)))
+        parts += [part] if part else []
+    rest = total - sum(parts)
+    return bought(lines, parts + ([rest] if rest else []), rounding=rounding)
+
+
+def some_of(draw: st.DrawFn, left: Left) -> list[Item]:
+    items = []
+    for line in left.lines:
+        if line.rounding or draw(st.integers(0, 2)) == 0:
+            continue
+        if line.quantity and draw(st.booleans()):
+            items.append(Item(line.line_id, draw(st.integers(1, line.quantity)), 0))
+        elif line.amount:
+            items.append(Item(line.line_id, 0, draw(st.integers(1, line.amount))))
+    return items
+
+
+def holds(left: Left) -> None:
+    assert sum(line.amount for line in left.lines) == sum(t.amount for t in left.tenders)
+    assert all(line.quantity >= 0 and (line.amount >= 0 or line.rounding) for line in left.lines)
+    assert all(abs(line.amount) <= abs(line.net) for line in left.lines)
+    assert all(tender.amount >= 0 for tender in left.tenders)
+
+
+@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+@given(data=st.data(), whole=purchases())
+def test_every_history_of_partial_returns_adds_up(data: st.DataObject, whole: Left) -> None:
+    left, lines, refunds, exhausted = whole, 0, 0, 0
+    for _ in range(data.draw(st.integers(0, 3))):
+        items = some_of(data.draw, left)  # type: ignore[arg-type]
+        if not items:
+            continue
+        was_gone = left.gone
+        decision = decide(left, Reason.RETURN, items)
+        assert 0 <= decision.total == sum(p.amount for p in decision.refunds)
+        left = left.without(decision)
+        holds(left)
+        assert decision.total_left == left.total
+        assert decision.exhausts == left.gone
+        exhausted += decision.exhausts and not was_gone
+        lines += sum(p.amount for p in decision.lines)
+        refunds += decision.total
+    if left.gone:
+        with pytest.raises(errors.NothingLeft):
+            decide(left, Reason.VOID, [])
+    else:
+        last = decide(left, Reason.VOID, [])
+        left = left.without(last, void=True)
+        holds(left)
+        assert last.exhausts
+        exhausted += 1
+        refunds += last.total
+        lines += sum(p.amount for p in last.lines)
+        assert all(line.quantity == 0 for line in left.lines)
+    assert exhausted == 1
+    assert refunds == lines == whole.total
+    assert sum(line.amount for line in left.lines) == 0
+
+
+def test_a_refund_is_split_by_what_is_left_and_spare_units_go_in_tender_order() -> None:
+    left = bought([(100, 3000)], [33, 33, 34])
+    first = decide(left, Reason.RETURN, [Item("0", 1000, 0)])
+    assert (first.total, amounts(first)) == (33, {"t0": 11, "t1": 11, "t2": 11})
+    left = left.without(first)
+    second = decide(left, Reason.RETURN, [Item("0", 1000, 0)])
+    assert (second.total, amounts(second)) == (33, {"t0": 11, "t1": 11, "t2": 11})
+    third = decide(left.without(second), Reason.RETURN, [Item("0", 1000, 0)])
+    assert (third.total, amounts(third)) == (34, {"t0": 11, "t1": 11, "t2": 12})
+    assert third.exhausts
+    assert third.lines[0].exhausts
+
+
+def test_a_rounding_follows_the_goods() -> None:
+    left = bought([(10_050, 2000)], [10_000], rounding=-50)
+    half = decide(left, Reason.RETURN, [Item("0", 1000, 0)])
+    assert [p.amount for p in half.lines] == [5_025, -25]
+    rest = decide(left.without(half), Reason.RETURN, [Item("0", 1000, 0)])
+    assert rest.total == 5_000
+    assert rest.exhausts
+    with pytest.raises(errors.ReturnRefused, match="rounding"):
+        decide(left, Reason.RETURN, [Item("r", 0, 1)])
+
+
+def test_a_price_correction_leaves_the_goods() -> None:
+    left = bought([(300, 3000)], [300])
+    left = left.without(decide(left, Reason.PRICE_CORRECTION, [Item("0", 0, 30)]))
+    assert left.lines[0].quantity == 3000
+    assert decide(left, Reason.RETURN, [Item("0", 1000, 0)]).total == 90
+
+
+def test_a_line_of_quantity_0_is_returned_by_amount_only() -> None:
+    left = bought([(500, 0)], [500])
+    assert decide(left, Reason.RETURN, [Item("0", 0, 500)]).exhausts
+    with pytest.raises(errors.MoreReturnedThanBought):
+        decide(left, Reason.RETURN, [Item("0", 1000, 0)])
+
+
+@pytest.mark.parametrize("quantity", [0, 2000])
+def test_a_purchase_worth_0_is_voided_once(quantity: int) -> None:
+    left = bought([(0, quantity)], [])
+    void = decide(left, Reason.VOID, [])
+    assert (void.total, void.exhausts) == (0, True)
+    with pytest.raises(errors.NothingLeft):
+        decide(left.without(void, void=True), Reason.VOID, [])
+
+
+def test_a_till_may_name_the_refunds() -> None:
+    left = bought([(100, 1000)], [60, 40])
+    named = decide(left, Reason.RETURN, [Item("0", 0, 50)], {"t0": 50, "t1": 0})
+    assert amounts(named) == {"t0": 50}
+    assert (named.refunds[0].left_before, named.total_left) == (60, 50)
+
+
+@pytest.mark.parametrize(
+    ("reason", "items", "named", "refusal"),
+    [
+        (Reason.VOID, [Item("0", 1000, 0)], None, "LINES_NOT_ALLOWED"),
+        (Reason.RETURN, [], None, "LINES_REQUIRED"),
+        (Reason.PRICE_CORRECTION, [Item("0", 1000, 0)], None, "QUANTITY_NOT_ALLOWED"),
+        (Reason.RETURN, [Item("9", 1000, 0)], None, "LINE_NOT_FOUND"),
+        (Reason.RETURN, [Item("0", 500, 0), Item("0", 500, 0)], None, "DUPLICATE_LINE"),
+        (Reason.RETURN, [Item("0", 1001, 0)], None, "MORE_RETURNED_THAN_BOUGHT"),
+        (Reason.RETURN, [Item("0", 0, 101)], None, "MORE_RETURNED_THAN_BOUGHT"),
+        (Reason.RETURN, [Item("0", 0, 50)], {"t0": 49}, "REFUND_MISMATCH"),
+        (Reason.RETURN, [Item("0", 0, 50)], {"t7": 50}, "TENDER_NOT_FOUND"),
+        (Reason.RETURN, [Item("0", 0, 70)], {"t0": 61, "t1": 9}, "REFUND_EXCEEDS_TENDER"),
+        (Reason.RETURN, [Item("0", 0, 50)], {"t0": 31, "t1": 19}, "REFUND_OVERRIDE_REQUIRED"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(
+    reason: Reason, items: list[Item], named: dict[str, int] | None, refusal: str
+) -> None:
+    left = bought([(100, 1000)], [60, 40], account=1)
+    with pytest.raises(DomainError) as refused:
+        decide(left, reason, items, named)
+    assert refused.value.reason == refusal
+
+
+def test_the_override_lets_an_on_account_tender_get_less() -> None:
+    left = bought([(100, 1000)], [60, 40], account=1)
+    decision = decide(left, Reason.RETURN, [Item("0", 0, 50)], {"t0": 50}, override=True)
+    assert amounts(decision) == {"t0": 50}
