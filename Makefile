@@ -59,6 +59,18 @@ demo: setup ## Play real baskets through the stack and reconcile (BASKETS=2000, 
 schema: setup ## Write each schema.sql again from its migrations
 	@$(BIN)/python -m local schema
 
+PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local examples proto/hatch_build.py
+
+.PHONY: lint
+lint: setup ## Check style, types, imports, the contract and the migrations
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy $(PYTHON_CODE)
+	$(BIN)/lint-imports --config pyproject.toml
+	cd proto && ../$(BIN)/buf lint
+	proto/check-breaking $(BIN)/buf
+	$(BIN)/squawk --config .squawk.toml $$(git ls-files '*/migrations/*.sql')
+
 .PHONY: test
 test: setup ## Run every test against a real Postgres and a real Kafka
 	@$(BIN)/pytest

@@ -30,9 +30,10 @@ def to_minor(money: Money, currency: Currency, field: str = "amount") -> int:
     """Return the amount in minor units; raise INVALID_MONEY for another currency or a finer fraction."""
     if money.currency_code != currency.code:
         raise InvalidMoney(f"{field} must be in {currency.code}, not {money.currency_code!r}", field=field)
-    units, nanos = money.units, money.nanos
+    units: int = money.units
+    nanos: int = money.nanos
     if nanos == 0:
-        minor = units * 10**currency.digits
+        minor: int = units * 10**currency.digits
     else:
         if (units > 0 > nanos) or (units < 0 < nanos) or not -(10**9) < nanos < 10**9:
             raise InvalidMoney(f"{field}: units and nanos must have one sign, |nanos| < 10^9", field=field)

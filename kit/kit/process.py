@@ -14,7 +14,6 @@ import time
 from collections.abc import Sequence
 
 import structlog
-from grpc_health.v1 import health_pb2
 
 from kit import http, logs, metrics, migrate
 from kit.db import LOST
@@ -96,26 +95,25 @@ class Process:
 
     async def _serve(self, service: Service) -> int:
         settings = self._runtime.settings
-        server, port, health = await build_server(settings, service.servicers)
+        built = await build_server(settings, service.servicers)
         if self._runtime.serves:
-            await server.start()
+            await built.server.start()
         if self._runtime.works:
             self._start_work(service)
         gc.collect()
         gc.freeze()
-        for name in list(health._server_status):
-            await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await built.serving()
         self._status.not_ready.pop("start", None)
-        log.info("started", role=self._runtime.role, grpc_port=port, http_port=settings.http_port)
+        log.info("started", role=self._runtime.role, grpc_port=built.port, http_port=settings.http_port)
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         failed = [t for t in done if t is not stopped]
         for task in failed:
             log.error("part_failed", part=task.get_name(), exc_info=task.exception())
         self._status.not_ready["stop"] = "stopping"
-        await health.enter_graceful_shutdown()
+        await built.health.enter_graceful_shutdown()
         if self._runtime.serves:
-            await server.stop(settings.drain_s)
+            await built.server.stop(settings.drain_s)
         for batcher in service.batchers:
             await batcher.drain()
         for task in self._tasks:

@@ -79,14 +79,12 @@ async def till(keys: Keys) -> AsyncIterator[Till]:
         service_scopes={"system:serviceaccount:customers": [SCOPE]},
     )
     servicer = Messages()
-    server, port, _ = await build_server(
-        settings, [(messages_pb2_grpc.add_MessageServiceServicer_to_server, servicer)]
-    )
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+    built = await build_server(settings, [(messages_pb2_grpc.add_MessageServiceServicer_to_server, servicer)])
+    await built.server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{built.port}") as channel:
         yield Till(servicer, channel, keys)
     servicer.gate.set()
-    await server.stop(None)
+    await built.server.stop(None)
 
 
 async def test_a_good_token_reaches_the_servicer_with_its_merchant(till: Till) -> None:

@@ -11,7 +11,7 @@ order by e.position;
 -- name: outbox_backlog^
 -- How many events wait (counted up to a limit) and for how many seconds the oldest has.
 select
-    (select count(*) from (select 1 from outbox limit :limit) as counted) as depth,
+    (select count(*) from (select 1 from outbox limit :limit::integer) as counted) as depth,
     coalesce(
         (select extract(epoch from clock_timestamp() - created_at) from outbox order by id limit 1), 0
     )::float8 as age;
@@ -19,7 +19,7 @@ select
 -- name: lead_slice$
 -- Become the only relay of a slice until this session ends. Tried again and again, never waited for:
 -- a waiting statement keeps a snapshot open, and vacuum could not clean the outbox.
-select pg_try_advisory_lock(:namespace, :slice);
+select pg_try_advisory_lock(:namespace::integer, :slice::integer);
 
 -- name: read_outbox
 -- The oldest events of a slice, in id order, up to a count and (but for the first) a size in bytes.
@@ -27,7 +27,8 @@ select id, topic, event_id, type, merchant_id, key, time, traceparent, payload
 from (
     select o.*, sum(octet_length(payload)) over (order by id) - octet_length(payload) as bytes_before
     from outbox as o
-    where :slices = 1 or abs(hashtext(merchant_id || '/' || key)::bigint) % :slices = :slice
+    where :slices::integer = 1
+        or abs(hashtext(merchant_id || '/' || key)::bigint) % :slices::integer = :slice::integer
     order by id
     limit :max_rows
 ) as page

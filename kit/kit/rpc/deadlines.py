@@ -18,7 +18,8 @@ class DeadlineInterceptor(UnaryInterceptor):
         """Return `behaviour` with its deadline noted."""
 
         async def bounded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            remaining = context.time_remaining()
+            # The stubs leave out that a call may have no deadline.
+            remaining: float | None = context.time_remaining()
             if remaining is not None and remaining <= 0:
                 raise DeadlineExceeded("the deadline had passed on arrival; allow more time")
             deadline.set_remaining(remaining)

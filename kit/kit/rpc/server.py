@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
@@ -51,10 +52,24 @@ def scopes_of(service: str) -> dict[str, str]:
     return scopes
 
 
-async def build_server(
-    settings: ServiceSettings, servicers: Sequence[Servicer]
-) -> tuple[grpc.aio.Server, int, health.aio.HealthServicer]:
-    """Return (server not yet started, its port, its health servicer)."""
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A server that is not started yet. `scopes` maps each method path of ours to the scope it needs."""
+
+    server: grpc.aio.Server
+    port: int
+    services: Sequence[str]
+    scopes: Mapping[str, str]
+    health: Any
+
+    async def serving(self) -> None:
+        """Say SERVING for every service."""
+        for name in self.services:
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+
+async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer]) -> Built:
+    """Build the server of a service; a method of ours without a scope, or a taken port, stops here."""
     names = _Names()
     for add, servicer in servicers:
         add(servicer, names)
@@ -85,7 +100,7 @@ async def build_server(
     )
     for add, servicer in servicers:
         add(servicer, server)
-    health_servicer = health.aio.HealthServicer()
+    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     for name in names.services:
         await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
@@ -95,4 +110,4 @@ async def build_server(
     port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
     if port == 0:
         raise OSError(f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT")
-    return server, port, health_servicer
+    return Built(server, port, names.services, scopes, health_servicer)

@@ -11,7 +11,7 @@ import grpc.aio
 Behaviour = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]]
 
 
-class UnaryInterceptor(grpc.aio.ServerInterceptor):
+class UnaryInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Wraps unary methods with `wrap`; streams (health, reflection) pass unwrapped.
 
     The server refuses to start with a streaming method of ours, so nothing of ours passes unwrapped.

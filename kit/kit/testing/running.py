@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import grpc.aio
 import langganan.events.v1
-from google.protobuf import message_factory, symbol_database
+from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
 from kit.events.envelope import Outgoing, as_record
-from kit.rpc.server import build_server, scopes_of
+from kit.rpc.server import build_server
 from kit.runtime import Build, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.testing.clock import ManualClock
@@ -24,7 +24,7 @@ from kit.testing.keys import Keys
 Stub = TypeVar("Stub")
 
 
-class _Metadata(grpc.aio.UnaryUnaryClientInterceptor):
+class _Metadata(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
     def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
         self._pairs = pairs
 
@@ -91,7 +91,7 @@ class Running:
     async def close(self) -> None:
         """Close the channels that tests opened."""
         for channel in self._channels:
-            await channel.close()
+            await channel.close(None)
 
 
 @asynccontextmanager
@@ -103,15 +103,14 @@ async def running(
     settings = settings.model_copy(update={"jwks_files": [*settings.jwks_files, keys.jwks], "grpc_port": 0})
     runtime = Runtime(name=name, settings=settings, clock=clock)
     service = await build(runtime)
-    server, port, _ = await build_server(settings, service.servicers)
-    await server.start()
-    scopes = {s for name_ in _services(service) for s in scopes_of(name_).values()}
-    run = Running(service, port, keys, clock, " ".join(sorted(scopes)))
+    built = await build_server(settings, service.servicers)
+    await built.server.start()
+    run = Running(service, built.port, keys, clock, " ".join(sorted(set(built.scopes.values()))))
     try:
         yield run
     finally:
         await run.close()
-        await server.stop(None)
+        await built.server.stop(None)
         for close in service.close:
             await close()
         for pool in runtime.pools:
@@ -124,14 +123,4 @@ def _event_class(type_: str) -> type[Message]:
         if module.name.endswith("_pb2"):
             importlib.import_module(f"langganan.events.v1.{module.name}")
     name = "langganan.events.v1." + "".join(part.title() for part in type_.split("-"))
-    pool = symbol_database.Default().pool
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
-
-
-def _services(service: Service) -> list[str]:
-    from kit.rpc.server import _Names
-
-    names = _Names()
-    for add, servicer in service.servicers:
-        add(servicer, names)
-    return names.services
+    return message_factory.GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(name))

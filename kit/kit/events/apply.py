@@ -1,0 +1,152 @@
+"""Applies a poll in one transaction: inbox, locks, parked customers, waves; with care when one event fails."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
+
+from kit import db, metrics
+from kit.db import Conn, Pool
+from kit.events import inbox, parking, trouble, waves
+from kit.events.envelope import Envelope, Received, decode
+from kit.events.handlers import Handler, Lock, Refusals
+from kit.events.parking import Blocks, Parked
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 6
+Way = Callable[[Conn, list[Envelope]], Awaitable[list[Parked]]]
+
+
+class Applier:
+    """Takes events in once, in order for each customer, whatever fails in between."""
+
+    def __init__(self, pool: Pool, group: str, handlers: Mapping[str, Handler], lock: Lock) -> None:
+        self._pool = pool
+        self._group = group
+        self._handlers = handlers
+        self._lock = lock
+        self._guard = trouble.PoisonGuard()
+
+    async def apply(self, envelopes: Sequence[Envelope]) -> None:
+        """Apply a poll. Raises TooManyPoisoned, or what says that the database cannot at present."""
+        way: Way = self._together
+        for attempt in range(ATTEMPTS):
+            try:
+                await self._transaction(envelopes, way)
+                return
+            except trouble.AGAIN as error:
+                metrics.CONSUMER_RETRIES.labels(self._group, type(error).__name__).inc()
+                if attempt == ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
+            except (trouble.TooManyPoisoned, *db.LOST, *trouble.UNABLE):
+                raise
+            except Exception as error:
+                if way == self._one_by_one:
+                    raise  # failed outside of any event
+                metrics.CONSUMER_RETRIES.labels(self._group, "one_by_one").inc()
+                log.warning("poll_redone_one_by_one", error=type(error).__name__, why=parking.sentence(error))
+                way = self._one_by_one
+
+    async def _transaction(self, envelopes: Sequence[Envelope], way: Way) -> None:
+        async with db.transaction(self._pool) as conn:
+            fresh = await inbox.take_in(conn, envelopes)
+            metrics.INBOX_DUPLICATES.labels(self._group).inc(len(envelopes) - len(fresh))
+            if not fresh:
+                return
+            try:
+                parked = await way(conn, fresh)
+            except db.LOST as error:
+                if conn.is_closed():
+                    raise
+                raise trouble.EventFailed(str(error)) from error
+            self._guard.check(p.envelope.customer for p in parked if p.status == "POISONED")
+            await parking.park(conn, parked)
+        for one in parked:
+            metrics.PARKED.labels(self._group, one.status).inc()
+            if one.status != "BEHIND":
+                log.warning(
+                    "event_parked", status=one.status, type=one.envelope.type, event=str(one.envelope.id),
+                    key=one.envelope.key, error=one.error_type, why=one.error,
+                )  # fmt: skip
+
+    async def _together(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
+        """The usual way: one call a wave and type, no savepoints; any exception undoes the whole poll."""
+        decoded = [self._decode(envelope) for envelope in fresh]
+        await self._lock(conn, decoded)
+        received = {envelope.id: event for envelope, event in zip(fresh, decoded, strict=True)}
+        blocks = await parking.blocks(conn, fresh)
+        parked: list[Parked] = []
+        for wave in waves.cut(fresh, lambda e: e.customer):
+            free = _free(wave, blocks, parked)
+            for kind, group in waves.by_type(free, lambda e: e.type).items():
+                refusals = await self._call(conn, kind, [received[e.id] for e in group])
+                for envelope, refusal in zip(group, refusals, strict=True):
+                    if refusal is not None:
+                        _refuse(envelope, refusal, blocks, parked, conn)
+        return parked
+
+    async def _one_by_one(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
+        """The careful way: each event alone in a savepoint, customers in order as their locks are taken."""
+        ordered = sorted(fresh, key=lambda e: e.customer)
+        locked = await self._lock_all(conn, ordered)
+        blocks = await parking.blocks(conn, ordered)
+        parked: list[Parked] = []
+        for envelope in ordered:
+            if not _free([envelope], blocks, parked):
+                continue
+            try:
+                async with conn.transaction():
+                    event = self._decode(envelope)
+                    if not locked:
+                        await self._lock(conn, [event])
+                    [refusal] = await self._call(conn, envelope.type, [event])
+            except Exception as error:  # noqa: BLE001  whatever it is, it is kept with the event
+                refusal = error
+            if refusal is not None:
+                _refuse(envelope, refusal, blocks, parked, conn)
+        return parked
+
+    async def _lock_all(self, conn: Conn, ordered: list[Envelope]) -> bool:
+        """Lock all accounts at once; False when an event makes that fail, then each locks its own."""
+        try:
+            async with conn.transaction():
+                await self._lock(conn, [self._decode(envelope) for envelope in ordered])
+        except Exception as error:
+            if trouble.blameless(error, conn):
+                raise
+            return False
+        return True
+
+    def _decode(self, envelope: Envelope) -> Received:
+        return decode(envelope, self._handlers[envelope.type].payload)
+
+    async def _call(self, conn: Conn, kind: str, events: list[Received]) -> Refusals:
+        began = time.perf_counter()
+        refusals = await self._handlers[kind].apply(conn, events)
+        metrics.HANDLER_SECONDS.labels(self._group, kind).observe(time.perf_counter() - began)
+        return refusals or [None] * len(events)
+
+
+def _free(wave: list[Envelope], blocks: Blocks, parked: list[Parked]) -> list[Envelope]:
+    """The events of a wave that may be applied; the others are put behind what holds them."""
+    free: list[Envelope] = []
+    for envelope in wave:
+        if blocks.holds(envelope):
+            parked.append(parking.behind(envelope))
+        else:
+            free.append(envelope)
+    return free
+
+
+def _refuse(envelope: Envelope, error: Exception, blocks: Blocks, parked: list[Parked], conn: Conn) -> None:
+    if trouble.blameless(error, conn):
+        raise error
+    one = parking.refused(envelope, error)
+    parked.append(one)
+    blocks.add(*envelope.customer, envelope.topic, one.status)
