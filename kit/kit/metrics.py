@@ -31,3 +31,42 @@ POOL_BUSY = Gauge("langganan_pool_busy", "Database connections in use", ["pool"]
 
 SWEEP_DONE = Counter("langganan_sweep_done_total", "Things done by a sweep", ["sweep"])
 SWEEP_FAILED = Counter("langganan_sweep_failed_total", "Rounds of a sweep that failed", ["sweep"])
+
+# Events.
+OUTBOX_DEPTH = Gauge("langganan_outbox_depth", "Events that wait for Kafka, counted up to 100,000")
+OUTBOX_AGE = Gauge("langganan_outbox_age_seconds", "Seconds that the oldest of them has waited")
+RELAY_LEADING = Gauge(
+    "langganan_relay_leading", "1 where this process sends a slice of the outbox", ["slice"]
+)
+RELAY_SENT = Counter("langganan_relay_sent_total", "Events that Kafka acknowledged", ["slice"])
+RELAY_FAILURES = Counter("langganan_relay_failures_total", "Failed rounds of the relay", ["away"])
+CONSUMER_UP = Gauge("langganan_consumer_up", "1 while events are applied, 0 while away or stopped", ["group"])
+CONSUMER_LAG = Gauge(
+    "langganan_consumer_lag_records", "Records that wait for this member", ["group", "topic"]
+)
+CONSUMER_LAG_SECONDS = Gauge(
+    "langganan_consumer_lag_seconds", "Age of the oldest record in hand; 0 when none waits", ["group"]
+)
+CONSUMER_RETRIES = Counter(
+    "langganan_consumer_retries_total", "Polls applied again, by cause", ["group", "cause"]
+)
+EVENT_SECONDS = Histogram(
+    "langganan_event_seconds",
+    "Seconds from a record's writing to its effect",
+    ["group"],
+    buckets=(*SECONDS, 60, 600),
+)
+POLL_SIZE = Histogram(
+    "langganan_poll_records", "Records a poll", ["group"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+)
+HANDLER_SECONDS = Histogram(
+    "langganan_handler_seconds", "Seconds of a handler for one wave", ["group", "type"], buckets=SECONDS
+)
+INBOX_DUPLICATES = Counter(
+    "langganan_inbox_duplicates_total", "Events that had been taken in before", ["group"]
+)
+PARKED = Counter("langganan_parked_total", "Events parked since the start, by status", ["group", "status"])
+PARKED_EVENTS = Gauge("langganan_parked_events", "Events parked now, by status", ["group", "status"])
+PARKED_CUSTOMERS = Gauge(
+    "langganan_parked_customers", "Customers with parked events, by status", ["group", "status"]
+)

@@ -1,4 +1,4 @@
-"""Applies a poll in one transaction: inbox, locks, parked customers, waves; with care when one event fails."""
+"""Applies a poll in one transaction: inbox, locks, parked customers, waves; carefully when one fails."""
 
 from __future__ import annotations
 

@@ -55,8 +55,9 @@ async def maintain(conn: Conn, today: date | None = None) -> None:
         day = today + timedelta(days=ahead)
         name = partition_name(day)
         if name not in names and day not in taken:
+            until = day + timedelta(days=1)
             await conn.execute(
-                f"create table {name} partition of inbox for values from ('{day}') to ('{day + timedelta(days=1)}')"
+                f"create table {name} partition of inbox for values from ('{day}') to ('{until}')"
             )
     for name in sorted(names):
         suffix = name.removeprefix("inbox_")

@@ -1,4 +1,4 @@
-"""Parking: an event that cannot be applied is put aside in the transaction that skips it, its customer with it."""
+"""Parking: an event that cannot be applied is put aside in the transaction that skips it."""
 
 from __future__ import annotations
 

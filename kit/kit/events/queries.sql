@@ -144,3 +144,7 @@ limit :limit;
 select status, count(*) as events, count(distinct (merchant_id, key)) as customers
 from parked_events
 group by status;
+
+-- name: not_yet_hoped_for$
+-- Whether a NOT_YET event has been tried only a few times, so that it may still come right by itself.
+select exists (select 1 from parked_events where status = 'NOT_YET' and attempts < :attempts);

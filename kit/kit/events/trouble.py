@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the moment's (again), the database's (wait), the event's (park) or ours (stop)."""
+"""Whose fault a failure is: the moment's (again), the database's (wait), the event's (park), ours (stop)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,115 @@
+"""Sends rows of the outbox to Kafka, each partition in order, and says which arrived."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+
+from kit.events.envelope import headers
+
+BATCH_BYTES = 950_000
+REQUEST_MS = 10_000
+START_SECONDS = 15.0
+CLOSE_SECONDS = 2.0
+
+_partition = DefaultPartitioner()  # murmur2 of the key, as every Kafka client does
+
+
+class Sender:
+    """An idempotent producer with acks from all replicas; after a failure a new one takes its place."""
+
+    def __init__(self, bootstrap: str, prefix: str) -> None:
+        self._prefix = prefix
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=1_048_576,
+            request_timeout_ms=REQUEST_MS,
+        )
+
+    async def start(self) -> None:
+        """Connect; raises KafkaError or TimeoutError while the broker is away."""
+        async with asyncio.timeout(START_SECONDS):
+            await self._producer.start()
+
+    async def close(self) -> None:
+        """Close the connections; what hangs because the broker is away is dropped."""
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._producer.stop()
+        except (KafkaError, OSError, TimeoutError):
+            await self._producer.client.close()
+
+    async def send(self, rows: Sequence[Any]) -> tuple[list[int], Exception | None]:
+        """Send rows in order; returns the ids that Kafka acknowledged and the first failure.
+
+        Of a partition nothing is sent behind a batch before Kafka has acknowledged it, so that nothing
+        behind a failed event can arrive before it.
+        """
+        try:
+            groups = await self._group(rows)
+        except (KafkaError, OSError, TimeoutError) as error:
+            return [], error
+        results = await asyncio.gather(
+            *(self._send_partition(topic, number, group) for (topic, number), group in groups.items())
+        )
+        sent = [id_ for ids, _ in results for id_ in ids]
+        return sent, next((failure for _, failure in results if failure is not None), None)
+
+    async def _group(self, rows: Sequence[Any]) -> dict[tuple[str, int], list[Any]]:
+        partitions: dict[str, list[int]] = {}
+        groups: dict[tuple[str, int], list[Any]] = {}
+        for row in rows:
+            topic = self._prefix + row["topic"]
+            if topic not in partitions:
+                async with asyncio.timeout(REQUEST_MS / 1000):
+                    partitions[topic] = sorted(await self._producer.partitions_for(topic))
+            known = partitions[topic]
+            number = _partition(row["key"].encode(), known, known)
+            groups.setdefault((topic, number), []).append(row)
+        return groups
+
+    async def _send_partition(
+        self, topic: str, partition: int, rows: Sequence[Any]
+    ) -> tuple[list[int], Exception | None]:
+        sent: list[int] = []
+        position = 0
+        try:
+            while position < len(rows):
+                batch = self._producer.create_batch()
+                first = position
+                while position < len(rows) and _append(batch, rows[position]):
+                    position += 1
+                batch.close()
+                acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
+                await acknowledged
+                sent.extend(row["id"] for row in rows[first:position])
+        except (KafkaError, OSError, TimeoutError) as error:
+            return sent, error
+        return sent, None
+
+
+def _append(batch: Any, row: Any) -> bool:
+    """Add a row to a batch; False when the batch is full. The timestamp is the client's, never ours."""
+    added = batch.append(
+        timestamp=None,
+        key=row["key"].encode(),
+        value=row["payload"],
+        headers=headers(
+            id=row["event_id"],
+            type=row["type"],
+            topic=row["topic"],
+            merchant_id=row["merchant_id"],
+            time=row["time"],
+            traceparent=row["traceparent"],
+        ),
+    )
+    return added is not None

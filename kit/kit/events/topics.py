@@ -1,0 +1,82 @@
+"""Topics: made once with their partition count, checked ever after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from kit.errors import FailedPrecondition, Unavailable
+
+NAMES = ("customers", "loyalty", "credit", "notify")
+RETENTION_MS = 30 * 24 * 3600 * 1000
+
+
+class WrongPartitions(FailedPrecondition):
+    """A topic exists with another number of partitions; changing it would move customers between them."""
+
+    reason = "WRONG_PARTITIONS"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as it must be; `configs` are Kafka's own names."""
+
+    name: str
+    partitions: int
+    replication: int = 1
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+
+def house(prefix: str = "", partitions: int = 24, replication: int = 3) -> list[TopicSpec]:
+    """The four topics of the house: kept 30 days, a majority of the replicas in sync."""
+    configs = {
+        "retention.ms": str(RETENTION_MS),
+        "cleanup.policy": "delete",
+        "min.insync.replicas": str(max(1, replication - 1)),
+    }
+    return [TopicSpec(prefix + name, partitions, replication, configs) for name in NAMES]
+
+
+async def ensure(bootstrap: str, specs: Sequence[TopicSpec]) -> list[str]:
+    """Make the missing topics and return their names; raises WrongPartitions for one that differs."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    try:
+        await admin.start()
+        found = {t["topic"]: t for t in await admin.describe_topics()}
+        for spec in specs:
+            if spec.name in found and len(found[spec.name]["partitions"]) != spec.partitions:
+                raise WrongPartitions(
+                    f"topic {spec.name} has {len(found[spec.name]['partitions'])} partitions, not "
+                    f"{spec.partitions}; the count is fixed when a topic is made",
+                    topic=spec.name,
+                )
+        missing = [spec for spec in specs if spec.name not in found]
+        if missing:
+            await _create(admin, missing)
+        return [spec.name for spec in missing]
+    except KafkaError as error:
+        raise Unavailable(f"Kafka at {bootstrap} could not make the topics: {error}") from error
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+    response = await admin.create_topics(
+        [
+            NewTopic(
+                name=spec.name,
+                num_partitions=spec.partitions,
+                replication_factor=spec.replication,
+                topic_configs=dict(spec.configs),
+            )
+            for spec in specs
+        ]
+    )
+    for name, code, *detail in response.topic_errors:
+        error = for_code(code)
+        # Another process may have made it in between.
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"{name}: {detail[0] if detail else ''}")
