@@ -49,11 +49,10 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
     if service == "customers":  # nobody else gets the way into the vault
         values |= {"vault_database_url": around.databases["vault"], "vault_key_file": around.vault_key}
     if service == "notify":
+        mail = {"host": "127.0.0.1", "port": ports.smtp, "tls": "none", "sender": "toko@langganan.localhost"}
         values |= {
-            "customers_address": f"127.0.0.1:{ports.grpc['customers']}",
-            "credit_address": f"127.0.0.1:{ports.grpc['credit']}",
-            "smtp_host": "127.0.0.1",
-            "smtp_port": ports.smtp,
+            "customers_target": f"127.0.0.1:{ports.grpc['customers']}",
+            "channels": json.dumps({"email": mail}),
         }
     prefix = f"{service.upper()}_"
     ours = {prefix + name.upper(): str(value) for name, value in values.items()}

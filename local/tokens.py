@@ -21,10 +21,8 @@ ALGORITHM = "Ed25519"
 # Between services only; no till's token has these.
 INTERNAL = ".internal"
 
-# Which service may call what of the others (rules.md: notify → customers, credit).
-SERVICE_SCOPES = {
-    "notify": ["customers.contacts.internal", "credit.invoices.read"],
-}
+# What a service may call of the others; it needs no more.
+SERVICE_SCOPES = {"notify": ["customers.contacts.internal"]}
 
 
 def service_subject(service: str) -> str:
