@@ -12,18 +12,17 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
-from kit import http, logs, metrics, migrate
+from kit import http, logs, metrics, migrate, operate
 from kit.db import LOST
-from kit.events import admin
-from kit.events.relay import Relay
-from kit.events.upkeep import sweeps as event_sweeps
+from kit.events import Consumer, Relay, outbox
 from kit.rpc.server import build_server
 from kit.runtime import Build, Database, Runtime, Service, clock_of
 from kit.settings import ServiceSettings
-from kit.sweep import Sweeper
+from kit.sweep import Sweep, Sweeper
 
 log = structlog.get_logger()
 _PULSE_S = 1.0
@@ -39,7 +38,7 @@ def main(
     commands.add_parser("work", help="relay, consume and sweep")
     commands.add_parser("all", help="serve and work in one process")
     commands.add_parser("migrate", help="bring the database to this build's version")
-    admin.add_commands(commands)
+    operate.add_commands(commands)
     arguments = parser.parse_args()
     settings = settings_class()
     logs.configure(name, settings.log_level)
@@ -50,7 +49,7 @@ def main(
         code = asyncio.run(_migrate(settings, databases))
     else:
         runtime = Runtime(name, settings, clock_of(settings), "work")
-        code = asyncio.run(admin.run(arguments, runtime, build))
+        code = asyncio.run(operate.run(arguments, runtime, build))
     sys.exit(code)
 
 
@@ -70,7 +69,7 @@ class Process:
         self._status = http.Status()
         self._stop = asyncio.Event()
         self._sweepers: list[Sweeper] = []
-        self._relays: list[Relay] = []
+        self._relay: Relay | None = None
         self._service: Service | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -126,13 +125,18 @@ class Process:
 
     def _start_work(self, service: Service) -> None:
         settings = self._runtime.settings
-        for number in range(settings.relay_slices):
-            relay = Relay.of(settings, self._runtime.name, number)
-            self._relays.append(relay)
-            self._tasks.append(asyncio.create_task(relay.run(), name=f"relay-{number}"))
+        self._relay = Relay(
+            dsn=settings.database_url,
+            bootstrap=settings.kafka_bootstrap,
+            prefix=settings.topic_prefix,
+            slices=settings.relay_slices,
+        )
+        self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
+        sweeps = list(service.sweeps)
         if service.consumer is not None:
             self._tasks.append(asyncio.create_task(service.consumer.run(), name="consumer"))
-        for sweep in [*event_sweeps(service.consumer, self._runtime), *service.sweeps]:
+            sweeps.append(_not_yet(service.consumer))
+        for sweep in sweeps:
             sweeper = Sweeper(sweep, service.pool, self._runtime.clock)
             self._sweepers.append(sweeper)
             self._tasks.append(asyncio.create_task(sweeper.run(), name=f"sweep-{sweep.name}"))
@@ -174,12 +178,9 @@ class Process:
                 waiting.pop(f"database-{number}", None)
             except LOST as error:
                 waiting[f"database-{number}"] = type(error).__name__
-        for part in (*self._relays, service.consumer):
-            if part is not None and self._runtime.works:
-                if part.trouble:
-                    waiting[part.name] = part.trouble
-                else:
-                    waiting.pop(part.name, None)
+        if self._runtime.works:
+            _note(waiting, "relay", self._relay is None or self._relay.healthy)
+            _note(waiting, "consumer", service.consumer is None or service.consumer.healthy)
 
     def _ask(self, loop: asyncio.AbstractEventLoop) -> dict[str, str]:
         """What is still under way, asked from the HTTP thread."""
@@ -200,7 +201,24 @@ class Process:
         consumer = self._service.consumer
         if consumer is not None and self._runtime.works and not await consumer.settled():
             waiting["consumer"] = "behind"
-        for relay in self._relays:
-            if not await relay.settled():
-                waiting[relay.name] = "outbox not empty"
+        async with self._service.pool.acquire(timeout=5) as conn:
+            backlog = await outbox.backlog(conn)
+        if backlog.depth:
+            waiting["outbox"] = f"{backlog.depth} events"
         return waiting
+
+
+def _note(waiting: dict[str, str], part: str, healthy: bool) -> None:
+    if healthy:
+        waiting.pop(part, None)
+    else:
+        waiting[part] = "away"
+
+
+def _not_yet(consumer: Consumer) -> Sweep:
+    """Try again the events that named something not known yet."""
+
+    async def retry(_: datetime) -> int:
+        return await consumer.retry_not_yet()
+
+    return Sweep("not-yet", _PULSE_S, io=retry)

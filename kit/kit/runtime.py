@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from kit import db
 from kit.batch import Batcher
 from kit.clock import Clock, FileClock, SystemClock
+from kit.events import Consumer
 from kit.migrate import KIT_FOLDER, folder_of
 from kit.rpc.server import Servicer
 from kit.settings import ServiceSettings
@@ -45,7 +46,7 @@ class Service:
 
     pool: db.Pool
     servicers: Sequence[Servicer] = ()
-    consumer: Any = None
+    consumer: Consumer | None = None
     sweeps: Sequence[Sweep] = ()
     batchers: Sequence[Batcher[Any, Any]] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()

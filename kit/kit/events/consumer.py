@@ -53,6 +53,7 @@ class Consumer:
         prefix: str = "",
         max_records: int = 500,
     ) -> None:
+        self.group, self.topics = group, tuple(topics)
         self._pool = pool
         self._group = group
         self._bootstrap = bootstrap

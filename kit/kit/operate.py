@@ -1,0 +1,63 @@
+"""The operator's commands of a service: what is parked, replay it, rewind the group."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+
+from kit.events import Consumer
+from kit.events.rewind import rewind
+from kit.runtime import Build, Runtime
+from kit.settings import ServiceSettings
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `parked` and `rewind` to a service's command line."""
+    parked = commands.add_parser("parked", help="events that could not be applied")
+    parked.add_argument("action", choices=["list", "replay"])
+    parked.add_argument("--merchant", default="", help="with --customer: replay that one alone")
+    parked.add_argument("--customer", default="", help="customer id, or purchase id of an anonymous sale")
+    back = commands.add_parser("rewind", help="seek the group back to a record time; stop the workers first")
+    back.add_argument("--to", required=True, type=_instant, help="such as 2026-01-31T00:00:00Z")
+
+
+async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], build: Build) -> int:
+    """Do the command; returns the exit code."""
+    service = await build(runtime)
+    try:
+        consumer: Consumer = service.consumer
+        if arguments.command == "rewind":
+            settings = runtime.settings
+            group, topics = consumer.group, consumer.topics
+            places = await rewind(
+                settings.kafka_bootstrap, group, topics, arguments.to, prefix=settings.topic_prefix
+            )
+            print(f"{group} goes on from {arguments.to.isoformat()} in {len(places)} partitions")
+            return 0
+        return await _parked(arguments, consumer)
+    finally:
+        for close in service.close:
+            await close()
+        for pool in runtime.pools:
+            pool.terminate()
+
+
+async def _parked(arguments: argparse.Namespace, consumer: Consumer) -> int:
+    if arguments.action == "list":
+        for row in await consumer.list_parked():
+            print(json.dumps(row, default=str))
+        return 0
+    if arguments.customer:
+        done = await consumer.replay(arguments.merchant, arguments.customer)
+    else:
+        done = await consumer.replay_all()
+    print(f"applied {done.applied}, still parked {done.left}")
+    return 1 if done.left else 0
+
+
+def _instant(text: str) -> datetime:
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is None:
+        raise argparse.ArgumentTypeError("give the instant with its offset, such as 2026-01-31T00:00:00Z")
+    return value
