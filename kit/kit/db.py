@@ -35,7 +35,7 @@ BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 
 def load(file: str) -> Any:
     """Return the queries of `queries.sql` beside `file`, one method for each name."""
-    return aiosql.from_path(Path(file).with_name("queries.sql"), "asyncpg")
+    return aiosql.from_path(Path(file).with_name("queries.sql"), "asyncpg", mandatory_parameters=False)
 
 
 async def create_pool(

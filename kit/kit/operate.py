@@ -26,7 +26,8 @@ async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
     """Do the command; returns the exit code."""
     service = await build(runtime)
     try:
-        consumer: Consumer = service.consumer
+        consumer = service.consumer
+        assert consumer is not None, "a service with these commands has a consumer"
         if arguments.command == "rewind":
             settings = runtime.settings
             group, topics = consumer.group, consumer.topics

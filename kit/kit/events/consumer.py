@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -17,7 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from kit import db, metrics
 from kit.db import Pool
-from kit.events import membership, replay, trouble
+from kit.events import membership, replay, rewind, trouble
 from kit.events.apply import Applier
 from kit.events.envelope import Record, event_type, open_record
 from kit.events.handlers import Handler, Lock, no_lock
@@ -71,7 +72,14 @@ class Consumer:
         self._presence = membership.Presence()
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
+        self._why = ""
+        self.name = "consumer"
         self.state: State = "starting"
+
+    @property
+    def trouble(self) -> str:
+        """Why events are not being applied; empty: they are."""
+        return "" if self.healthy else f"{self.state}{self._why and ': '}{self._why}"
 
     @property
     def healthy(self) -> bool:
@@ -95,13 +103,13 @@ class Consumer:
                 await self._monitor.prepare()
                 await self._belong()
             except trouble.TooManyPoisoned as error:
-                self._enter("stopped")
+                self._enter("stopped", str(error))
                 log.error("consumer_stopped", group=self._group, why=str(error))
                 await asyncio.Event().wait()  # until the process ends; a restart would only poison more
             except (KafkaError, *db.LOST, *trouble.AGAIN, *trouble.UNABLE) as error:
                 if self.state == "running":
                     failures = 0
-                self._enter("away")
+                self._enter("away", type(error).__name__)
                 log.warning("consumer_away", group=self._group, error=type(error).__name__, why=str(error))
                 await asyncio.sleep(_backoff(failures))
                 failures += 1
@@ -146,8 +154,13 @@ class Consumer:
             applied += done.applied
         return applied
 
-    def _enter(self, state: State) -> None:
-        self.state = state
+    async def rewind(self, to: datetime) -> dict[TopicPartition, int]:
+        """Let the group begin at the first record written at or after `to`; raises GroupActive."""
+        topics = [topic.removeprefix(self._prefix) for topic in self._topics]
+        return await rewind.rewind(self._bootstrap, self._group, topics, to, prefix=self._prefix)
+
+    def _enter(self, state: State, why: str = "") -> None:
+        self.state, self._why = state, why
         metrics.CONSUMER_UP.labels(self._group).set(state == "running")
 
     async def _belong(self) -> None:
@@ -184,7 +197,7 @@ class Consumer:
                 raise
             except Exception as error:  # noqa: BLE001  the poll is kept and taken again, whatever it was
                 log.warning("poll_put_back", group=self._group, error=type(error).__name__, why=str(error))
-                await self._put_back(kafka, polled)
+                await self._put_back(kafka, polled, type(error).__name__)
             finally:
                 self._in_flight = False
 
@@ -228,9 +241,9 @@ class Consumer:
         except (CommitFailedError, IllegalStateError) as error:
             log.info("commit_lost_to_rebalance", group=self._group, why=str(error))
 
-    async def _put_back(self, kafka: AIOKafkaConsumer, polled: Polled) -> None:
+    async def _put_back(self, kafka: AIOKafkaConsumer, polled: Polled, why: str) -> None:
         """Keep the place, pause, and poll on until the database answers."""
-        self._enter("away")
+        self._enter("away", why)
         _seek_back(kafka, polled)
         delay = _backoff(self._failures)
         self._failures += 1
