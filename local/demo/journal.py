@@ -56,10 +56,14 @@ class CreditAsked:
 
 @dataclass(slots=True)
 class PointsAsked:
-    """A reservation and its answer: the points held and their worth; `released` when not used."""
+    """A reservation and its answer: the points held and their worth; `released` when not used.
+
+    `active` is what the service said was active just before.
+    """
 
     reservation_id: str
     customer_id: str
+    active: int
     points: int
     value: int
     approved: bool

@@ -148,7 +148,9 @@ def _plan_returns(days: Days, basket: Basket, chance: Random, stages: Stages, la
         steps = _in_parts(basket, chance)
     elif way == "AMOUNT":
         steps = _by_amount(basket, chance)
-    if way == "VOID" or chance.random() < 0.2:
+    touched = {part.line_id for _, parts in steps for part in parts}
+    untouched = sum(line.net for line in basket.lines if line.line_id not in touched)
+    if way == "VOID" or (untouched and chance.random() < 0.2):
         steps.append(("VOID", ()))
     day = basket.at // DAY
     for number, (reason, parts) in enumerate(steps):

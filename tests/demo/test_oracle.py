@@ -78,10 +78,10 @@ def test_a_void_takes_what_is_left() -> None:
 
 
 def test_a_payment_goes_to_the_oldest_invoice_first_and_due_dates_are_local() -> None:
-    book = CreditBook(limit=100_000, terms_days=7)
+    book = CreditBook(limit=100_000, terms_days=7, zone="Asia/Jakarta")
     evening = int(datetime.datetime(2017, 3, 1, 20, tzinfo=datetime.UTC).timestamp())
     for number, amount in (("one", 30_000), ("two", 20_000)):
-        book.sell(sale(number, evening, Tendered("1", "ON_ACCOUNT", amount)), "Asia/Jakarta")
+        book.sell(sale(number, evening, Tendered("1", "ON_ACCOUNT", amount)))
     book.pay(Paid("pay", "C", evening, 40_000, 50_000))
     assert [invoice.outstanding for invoice in book.invoices] == [0, 10_000]
     assert book.invoices[0].due_on == datetime.date(2017, 3, 9)
@@ -90,8 +90,8 @@ def test_a_payment_goes_to_the_oldest_invoice_first_and_due_dates_are_local() ->
 
 
 def test_a_refund_beyond_what_is_owed_becomes_balance() -> None:
-    book = CreditBook(limit=100_000, terms_days=7)
-    book.sell(sale("one", 0, Tendered("1", "ON_ACCOUNT", 30_000)), "Asia/Jakarta")
+    book = CreditBook(limit=100_000, terms_days=7, zone="Asia/Jakarta")
+    book.sell(sale("one", 0, Tendered("1", "ON_ACCOUNT", 30_000)))
     book.pay(Paid("pay", "C", 0, 20_000, 30_000))
     left = Remainder({"1": LineLeft(1_000, 30_000)}, {"1": 30_000})
     book.give_back("one", left.give_back("back", []))

@@ -24,10 +24,14 @@ class Invoice:
 
 @dataclass(slots=True)
 class CreditBook:
-    """The credit account of one customer; balance is what was paid or refunded beyond what was owed."""
+    """The credit account of one customer, with its zone for dates.
+
+    `balance` is what was paid or refunded beyond what was owed.
+    """
 
     limit: int
     terms_days: int
+    zone: str
     invoices: list[Invoice] = field(default_factory=list)
     payments: dict[str, dict[str, int]] = field(default_factory=dict)
     balance: int = 0
@@ -46,9 +50,9 @@ class CreditBook:
         """Say whether a hold of this amount fits into the limit."""
         return 0 < amount <= self.limit - self.used
 
-    def sell(self, sale: SaleDone, zone: str) -> None:
+    def sell(self, sale: SaleDone) -> None:
         """Issue the invoices of a purchase; credit balance pays them at once."""
-        issued = datetime.datetime.fromtimestamp(sale.at, ZoneInfo(zone)).date()
+        issued = datetime.datetime.fromtimestamp(sale.at, ZoneInfo(self.zone)).date()
         for tender in sale.tenders:
             if tender.kind != ON_ACCOUNT:
                 continue

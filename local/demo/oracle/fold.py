@@ -10,7 +10,7 @@ from local.demo.journal import CreditAsked, Journal, Paid, PointsAsked, ReturnDo
 from local.demo.oracle.credit import CreditBook
 from local.demo.oracle.points import POINT_WORTH, PointsBook
 from local.demo.oracle.returns import LineLeft, Remainder
-from local.demo.people import Person, zone_of
+from local.demo.people import Person
 
 
 @dataclass(slots=True)
@@ -39,16 +39,17 @@ class Books:
 class Oracle:
     """Knows the raw baskets and who the customers are."""
 
-    def __init__(self, baskets: Baskets, people: Mapping[int, Person]) -> None:
+    def __init__(self, baskets: Baskets, people: Mapping[int, Person], *, credit: bool) -> None:
+        self._credit = credit
         self._baskets = baskets
         self._people = people
 
-    def books(self, household: int, customer_id: str, journal: Journal) -> Books:
-        """Fold the facts of one customer in order."""
+    def books(self, household: int, customer_id: str, zone: str, journal: Journal) -> Books:
+        """Fold the facts of one customer in order; `zone` is that of the home store."""
         person = self._people[household]
         books = Books(customer_id, person)
-        if person.credit_limit:
-            books.credit = CreditBook(person.credit_limit, person.terms_days)
+        if self._credit and person.credit_limit:
+            books.credit = CreditBook(person.credit_limit, person.terms_days, zone)
         for fact in journal.facts.get(customer_id, ()):
             match fact:
                 case SaleDone():
@@ -80,7 +81,7 @@ class Oracle:
             books.complaints.append(f"the till sent {tendered} for a basket worth {purchase.total}")
         books.points.sell(sale, self._baskets[sale.basket].lines)
         if books.credit:
-            books.credit.sell(sale, zone_of(purchase.store))
+            books.credit.sell(sale)
         if purchase.total:
             books.confirmations[sale.purchase_id] = bool(books.person.email)
 
@@ -100,6 +101,8 @@ def _ask_credit(books: Books, asked: CreditAsked) -> None:
 
 
 def _ask_points(books: Books, asked: PointsAsked) -> None:
+    if asked.active != max(0, books.points.balance):
+        books.complaints.append(f"{asked.active} points were said to be active, not {books.points.balance}")
     must = asked.points <= books.points.balance
     if must != asked.approved:
         wrong = "approved" if asked.approved else "declined"

@@ -25,10 +25,11 @@ EARN, REDEEM, TAKE_BACK, RESTORE = "EARN", "REDEEM", "TAKE_BACK", "RESTORE"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One movement of points; positive adds."""
+    """One movement of points; positive adds. `about` is the line or the tender, where it is about one."""
 
     effect: str
     cause_id: str
+    about: str
     points: int
 
 
@@ -57,34 +58,31 @@ class PointsBook:
         for tender in sale.tenders:
             if tender.kind == POINTS:
                 earned.tender_id, earned.redeemed = tender.tender_id, tender.points
-                self._enter(REDEEM, sale.purchase_id, -tender.points)
+                self._enter(REDEEM, sale.purchase_id, tender.tender_id, -tender.points)
         unearning = sum(tender.amount for tender in sale.tenders if tender.kind in (POINTS, VOUCHER))
         earned.lines = points_of(lines, unearning, multiplier(self.tiers[-1]))
         self.purchases[sale.purchase_id] = earned
-        self._enter(EARN, sale.purchase_id, sum(earned.lines.values()))
+        self._enter(EARN, sale.purchase_id, "", sum(earned.lines.values()))
         self.spend.append((sale.at, sum(line.net for line in lines), sale.purchase_id))
         self._rise(sale.at)
 
     def give_back(self, purchase_id: str, split: Split) -> None:
         """Book a return: earned points go, used points come back."""
         earned = self.purchases[purchase_id]
-        gone = 0
         for line in split.lines:
             left = earned.lines.get(line.line_id, 0)
             points = left * line.amount // line.left_before if line.left_before else 0
             earned.lines[line.line_id] = left - points
-            gone += points
-        back = 0
+            self._enter(TAKE_BACK, split.return_id, line.line_id, -points)
         for refund in split.refunds:
             if refund.tender_id == earned.tender_id:
                 back = earned.redeemed * refund.amount // refund.left_before
                 earned.redeemed -= back
-        self._enter(TAKE_BACK, split.return_id, -gone)
-        self._enter(RESTORE, split.return_id, back)
+                self._enter(RESTORE, split.return_id, refund.tender_id, back)
 
-    def _enter(self, effect: str, cause_id: str, points: int) -> None:
+    def _enter(self, effect: str, cause_id: str, about: str, points: int) -> None:
         if points:
-            self.entries.append(Entry(effect, cause_id, points))
+            self.entries.append(Entry(effect, cause_id, about, points))
             self.balance += points
 
     def _rise(self, at: int) -> None:
