@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Literal
 
 import structlog
@@ -18,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from kit import db, metrics
 from kit.db import Pool
-from kit.events import membership, replay, rewind, trouble
+from kit.events import membership, replay, trouble
 from kit.events.apply import Applier
 from kit.events.envelope import Record, event_type, open_record
 from kit.events.handlers import Handler, Lock, no_lock
@@ -73,7 +72,6 @@ class Consumer:
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
         self._why = ""
-        self.name = "consumer"
         self.state: State = "starting"
 
     @property
@@ -153,11 +151,6 @@ class Consumer:
             )
             applied += done.applied
         return applied
-
-    async def rewind(self, to: datetime) -> dict[TopicPartition, int]:
-        """Let the group begin at the first record written at or after `to`; raises GroupActive."""
-        topics = [topic.removeprefix(self._prefix) for topic in self._topics]
-        return await rewind.rewind(self._bootstrap, self._group, topics, to, prefix=self._prefix)
 
     def _enter(self, state: State, why: str = "") -> None:
         self.state, self._why = state, why

@@ -17,11 +17,9 @@ from aiokafka.errors import KafkaError
 from kit import db, metrics
 from kit.events.outbox import COUNTED_AT_MOST
 from kit.events.sender import Sender
-from kit.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
 _queries = db.load(__file__)
-Session = asyncpg.Connection[asyncpg.Record]
 
 LOCK_NAMESPACE = 0x6F757462  # "outb"
 MAX_ROWS = 1_000
@@ -30,96 +28,80 @@ POLL_SECONDS = (0.02, 0.1)  # after work; idle
 LEAD_SECONDS = 0.5
 BACKOFF_SECONDS = (0.1, 5.0)
 MEASURE_SECONDS = 2.0
-ANSWER_SECONDS = 3.0
 
 
 class Relay:
-    """Empties one hash slice of a service's outbox; of many relays of a slice, one is at work.
+    """Empties one service's outbox; of many relays on one database, one a slice is at work.
 
     `dsn` goes straight to Postgres: the lock is the session's, so a pooler in transaction mode breaks it.
     """
 
-    def __init__(
-        self, *, dsn: str, bootstrap: str, prefix: str = "", number: int = 0, slices: int = 1
-    ) -> None:
-        assert 0 <= number < slices
+    def __init__(self, *, dsn: str, bootstrap: str, prefix: str = "", slices: int = 1) -> None:
+        self._slices = [_Slice(dsn, bootstrap, prefix, number, slices) for number in range(slices)]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether every slice reaches the database, and the broker when it leads."""
+        return all(one.healthy for one in self._slices)
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process sends any slice."""
+        return any(one.leading for one in self._slices)
+
+    async def run(self) -> None:
+        """Relay until cancelled; what is being sent is finished and deleted first."""
+        async with asyncio.TaskGroup() as group:
+            for one in self._slices:
+                group.create_task(one.run())
+
+
+class _Slice:
+    def __init__(self, dsn: str, bootstrap: str, prefix: str, number: int, slices: int) -> None:
         self._dsn = dsn
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._number = number
-        self._slices = slices
+        self._count = slices
         self._failures = 0
         self._measured_at = 0.0
-        self._begun = 0
-        self._done = 0
-        self._empty = False
-        self._looked = asyncio.Condition()
-        self._nudge = asyncio.Event()
-        self.name = f"relay-{number}"
+        self.healthy = False
         self.leading = False
-        self.trouble = "starting"
-
-    @classmethod
-    def of(cls, settings: ServiceSettings, number: int = 0) -> Relay:
-        """The relay of a service's slice, as its settings say."""
-        return cls(
-            dsn=settings.database_url,
-            bootstrap=settings.kafka_bootstrap,
-            prefix=settings.topic_prefix,
-            number=number,
-            slices=settings.relay_slices,
-        )
 
     async def run(self) -> None:
-        """Relay until cancelled; what is being sent is finished and deleted first."""
         while True:
             try:
                 async with _session(self._dsn) as conn:
                     await self._lead(conn)
                     await self._relay(conn)
             except (*db.LOST, asyncpg.PostgresError) as error:
-                self.trouble = f"the outbox cannot be read: {type(error).__name__}"
+                self.healthy = False
                 metrics.RELAY_FAILURES.labels("postgres").inc()
                 log.warning("relay_without_database", error=type(error).__name__)
                 await self._back_off()
             finally:
-                self._set_leading(False)
+                self.leading = False
+                metrics.RELAY_LEADING.labels(str(self._number)).set(0)
 
-    async def settled(self) -> bool:
-        """Whether the outbox slice is empty, by a look at it that begins after this call."""
-        awaited = self._begun + 1
-        self._nudge.set()
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS), self._looked:
-                await self._looked.wait_for(lambda: self._done >= awaited)
-        except TimeoutError:
-            return False
-        return self._empty and not self.trouble
-
-    def _set_leading(self, leading: bool) -> None:
-        self.leading = leading
-        metrics.RELAY_LEADING.labels(str(self._number)).set(leading)
-
-    async def _lead(self, conn: Session) -> None:
+    async def _lead(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
         """Wait until no other session relays this slice."""
         while not await _queries.lead_slice(conn, namespace=LOCK_NAMESPACE, slice=self._number):
-            self.trouble = ""
-            await self._look(conn, max_rows=1)
-            await self._rest(LEAD_SECONDS)
-        self._set_leading(True)
+            self.healthy = True
+            await asyncio.sleep(LEAD_SECONDS)
+        self.leading = True
+        metrics.RELAY_LEADING.labels(str(self._number)).set(1)
 
-    async def _relay(self, conn: Session) -> None:
+    async def _relay(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
         """Send until something fails; a failed send gets a new producer and starts at the lowest id again."""
         while True:
             sender = Sender(self._bootstrap, self._prefix)
             try:
                 await sender.start()
-                self.trouble = ""
                 await self._drain(conn, sender)
             except (KafkaError, OSError, TimeoutError) as error:
                 if conn.is_closed():
                     raise
-                self.trouble = f"Kafka does not take events: {type(error).__name__}"
+                self.healthy = False
                 metrics.RELAY_FAILURES.labels("kafka").inc()
                 log.warning("relay_without_broker", error=type(error).__name__, why=str(error))
             finally:
@@ -127,37 +109,29 @@ class Relay:
             await self._measure(conn)
             await self._back_off()
 
-    async def _drain(self, conn: Session, sender: Sender) -> None:
+    async def _drain(self, conn: asyncpg.Connection[asyncpg.Record], sender: Sender) -> None:
         least, most = POLL_SECONDS
         wait = least
         while True:
-            rows = await self._look(conn, MAX_ROWS)
+            rows = [
+                row
+                async for row in _queries.read_outbox(
+                    conn, slices=self._count, slice=self._number, max_rows=MAX_ROWS, max_bytes=MAX_BYTES
+                )
+            ]
             if rows:
                 await _to_the_end(self._send(conn, sender, rows))
+            self.healthy = True
             self._failures = 0
             if asyncio.get_running_loop().time() - self._measured_at > MEASURE_SECONDS:
                 await self._measure(conn)
             wait = least if rows else min(most, wait * 1.5)
             if len(rows) < MAX_ROWS:
-                await self._rest(wait)
+                await asyncio.sleep(wait)
 
-    async def _look(self, conn: Session, max_rows: int) -> list[Any]:
-        """Read the oldest events, and tell whoever asks whether there are any."""
-        self._nudge.clear()
-        self._begun += 1
-        rows = [
-            row
-            async for row in _queries.read_outbox(
-                conn, slices=self._slices, slice=self._number, max_rows=max_rows, max_bytes=MAX_BYTES
-            )
-        ]
-        async with self._looked:
-            self._done = self._begun
-            self._empty = not rows
-            self._looked.notify_all()
-        return rows
-
-    async def _send(self, conn: Session, sender: Sender, rows: Sequence[Any]) -> None:
+    async def _send(
+        self, conn: asyncpg.Connection[asyncpg.Record], sender: Sender, rows: Sequence[Any]
+    ) -> None:
         """Send a page; delete what arrived, then raise if something did not."""
         sent, failure = await sender.send(rows)
         if sent:
@@ -166,16 +140,11 @@ class Relay:
         if failure is not None:
             raise failure
 
-    async def _measure(self, conn: Session) -> None:
+    async def _measure(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
         row = await _queries.outbox_backlog(conn, limit=COUNTED_AT_MOST)
         metrics.OUTBOX_DEPTH.set(row["depth"])
         metrics.OUTBOX_AGE.set(row["age"])
         self._measured_at = asyncio.get_running_loop().time()
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, but not while somebody asks whether we are settled."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._nudge.wait(), seconds)
 
     async def _back_off(self) -> None:
         least, most = BACKOFF_SECONDS
@@ -184,7 +153,7 @@ class Relay:
 
 
 @contextlib.asynccontextmanager
-async def _session(dsn: str) -> AsyncIterator[Session]:
+async def _session(dsn: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     """A direct connection that holds the lock and does all of the relay's work, so both end together."""
     conn = await asyncpg.connect(
         dsn,
