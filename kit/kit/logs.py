@@ -12,27 +12,8 @@ import structlog
 
 # Keys whose values name a person; the value never reaches a log, whoever logs it.
 PERSONAL = frozenset(
-    [
-        "name",
-        "full_name",
-        "nickname",
-        "phone",
-        "email",
-        "e_mail",
-        "whatsapp",
-        "address",
-        "addresses",
-        "birth_date",
-        "birthday",
-        "contact",
-        "contact_points",
-        "notes",
-        "postal_code",
-        "token",
-        "authorization",
-        "recipient",
-        "to",
-    ]
+    "name full_name nickname phone email e_mail whatsapp address addresses birth_date birthday contact "
+    "contact_points notes postal_code token authorization recipient to".split()
 )
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"(?<![\w.-])(?:\+62|62|0)[\s-]?8\d[\d\s-]{6,12}\d(?![\w-])")
