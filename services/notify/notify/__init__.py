@@ -1,0 +1,1 @@
+"""The notify service: what is said to customers, when, and over which channel."""

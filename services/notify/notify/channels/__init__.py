@@ -1,0 +1,1 @@
+"""How a message leaves: the plugin Protocol, the built-in channels, and the contract suite for others."""

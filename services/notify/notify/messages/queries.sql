@@ -1,0 +1,142 @@
+-- name: open_recipients!
+-- Makes the row of every customer named that has none.
+INSERT INTO recipients (merchant_id, customer_id)
+SELECT DISTINCT merchant_id, customer_id
+FROM unnest(:merchant_ids::text[], :customer_ids::text[]) AS named (merchant_id, customer_id)
+ORDER BY merchant_id, customer_id
+ON CONFLICT DO NOTHING;
+
+-- name: lock_recipients
+-- Locks the customer rows, in id order: the one lock that guards all their messages.
+SELECT r.merchant_id, r.customer_id, r.erased_at, r.merged_into
+FROM recipients AS r
+JOIN (
+    SELECT DISTINCT merchant_id, customer_id
+    FROM unnest(:merchant_ids::text[], :customer_ids::text[]) AS named (merchant_id, customer_id)
+) AS named USING (merchant_id, customer_id)
+ORDER BY r.merchant_id, r.customer_id
+FOR NO KEY UPDATE OF r;
+
+-- name: recipients_of
+-- Reads customer rows that the transaction has locked already.
+SELECT r.merchant_id, r.customer_id, r.erased_at, r.merged_into
+FROM recipients AS r
+JOIN unnest(:merchant_ids::text[], :customer_ids::text[]) AS named (merchant_id, customer_id)
+USING (merchant_id, customer_id);
+
+-- name: insert_messages
+-- Stores messages; one whose id or cause is there already is left as it is. Answers the ids that are new.
+INSERT INTO messages (
+    merchant_id, message_id, customer_id, kind, cause, template, template_version, variables,
+    wanted_channel, fingerprint, state, reason, created_at, not_after, finished_at
+)
+SELECT *
+FROM unnest(
+    :merchant_ids::text[], :message_ids::uuid[], :customer_ids::text[], :kinds::text[], :causes::text[],
+    :templates::text[], :versions::integer[], :variables::jsonb[], :wanted_channels::text[],
+    :fingerprints::bytea[], :states::text[], :reasons::text[], :created::timestamptz[],
+    :not_afters::timestamptz[], :finished::timestamptz[]
+)
+ON CONFLICT DO NOTHING
+RETURNING merchant_id, message_id::text, kind, state, reason;
+
+-- name: get_message^
+-- One message as it is now.
+SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
+    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+FROM messages
+WHERE merchant_id = :merchant_id AND message_id = :message_id::uuid;
+
+-- name: list_messages
+-- A page of a merchant messages, newest first.
+SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
+    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+FROM messages
+WHERE merchant_id = :merchant_id
+    AND (created_at, message_id) < (:before_time::timestamptz, :before_id::uuid)
+    AND (:kind::text = '' OR kind = :kind)
+    AND (cardinality(:states::text[]) = 0 OR state = ANY(:states::text[]))
+ORDER BY created_at DESC, message_id DESC
+LIMIT :limit;
+
+-- name: list_messages_of_customer
+-- The same for one customer; an absorbed one is looked up under its survivor.
+SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
+    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+FROM messages
+WHERE merchant_id = :merchant_id
+    AND customer_id = coalesce(
+        (SELECT merged_into FROM recipients WHERE merchant_id = :merchant_id AND customer_id = :customer_id),
+        :customer_id
+    )
+    AND (created_at, message_id) < (:before_time::timestamptz, :before_id::uuid)
+    AND (:kind::text = '' OR kind = :kind)
+    AND (cardinality(:states::text[]) = 0 OR state = ANY(:states::text[]))
+ORDER BY created_at DESC, message_id DESC
+LIMIT :limit;
+
+-- name: claim_messages
+-- Takes what is due, SENDING whose lease has run out included, and begins an attempt of each. SKIP LOCKED:
+-- many workers may claim at once. Without the customer locks: `attempts` fences what finishes later.
+UPDATE messages AS m
+SET state = 'SENDING', attempts = m.attempts + 1,
+    due_at = clock_timestamp() + :lease_s::float8 * interval '1 second'
+FROM (
+    SELECT merchant_id, message_id
+    FROM messages
+    WHERE state IN ('PENDING', 'SENDING') AND due_at <= clock_timestamp()
+    ORDER BY due_at
+    LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+) AS due
+WHERE m.merchant_id = due.merchant_id AND m.message_id = due.message_id
+RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
+    m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.last_failure, m.made_at;
+
+-- name: finish_attempts
+-- Writes what attempts came to, where the attempt is still the last one begun. Answers the ids written.
+UPDATE messages AS m
+SET state = o.state, reason = o.reason, language = o.language,
+    last_failure = CASE WHEN o.last_failure = '' THEN m.last_failure ELSE o.last_failure END,
+    channel = CASE WHEN o.channel = '' THEN m.channel ELSE o.channel END,
+    due_at = clock_timestamp() + o.pause_s * interval '1 second',
+    finished_at = CASE WHEN o.state = 'PENDING' THEN NULL ELSE :now::timestamptz END
+FROM unnest(
+    :merchant_ids::text[], :message_ids::uuid[], :attempts::integer[], :states::text[], :reasons::text[],
+    :last_failures::text[], :channels::text[], :languages::text[], :pauses::float8[]
+) AS o (merchant_id, message_id, attempt, state, reason, last_failure, channel, language, pause_s)
+WHERE m.merchant_id = o.merchant_id AND m.message_id = o.message_id
+    AND m.state = 'SENDING' AND m.attempts = o.attempt
+RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.channel;
+
+-- name: erase_recipients!
+-- Marks customers erased; their rows are locked.
+UPDATE recipients AS r
+SET erased_at = e.erased_at
+FROM unnest(:merchant_ids::text[], :customer_ids::text[], :erased::timestamptz[]) AS e (m, c, erased_at)
+WHERE r.merchant_id = e.m AND r.customer_id = e.c AND r.erased_at IS NULL;
+
+-- name: skip_messages_of_erased
+-- Skips what erased customers have not been sent and what is not under way; their rows are locked.
+UPDATE messages AS m
+SET state = 'SKIPPED', reason = 'CUSTOMER_ERASED', finished_at = e.erased_at
+FROM unnest(:merchant_ids::text[], :customer_ids::text[], :erased::timestamptz[]) AS e (m, c, erased_at)
+WHERE m.merchant_id = e.m AND m.customer_id = e.c AND m.state = 'PENDING'
+RETURNING m.kind;
+
+-- name: merge_recipients!
+-- Leaves an alias of absorbed customers, and of those that they had absorbed. The survivor may have been
+-- absorbed itself meanwhile: events of two customers have no order. All are locked.
+UPDATE recipients AS r
+SET merged_into = coalesce(s.merged_into, s.customer_id)
+FROM unnest(:merchant_ids::text[], :absorbed::text[], :survivors::text[]) AS a (m, absorbed, survivor)
+JOIN recipients AS s ON s.merchant_id = a.m AND s.customer_id = a.survivor
+WHERE r.merchant_id = a.m AND (r.customer_id = a.absorbed OR r.merged_into = a.absorbed);
+
+-- name: move_messages!
+-- Gives the messages of absorbed customers to their survivors; both are locked.
+UPDATE messages AS m
+SET customer_id = coalesce(s.merged_into, s.customer_id)
+FROM unnest(:merchant_ids::text[], :absorbed::text[], :survivors::text[]) AS a (m, absorbed, survivor)
+JOIN recipients AS s ON s.merchant_id = a.m AND s.customer_id = a.survivor
+WHERE m.merchant_id = a.m AND m.customer_id = a.absorbed;

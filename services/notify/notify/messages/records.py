@@ -1,0 +1,92 @@
+"""A message as it is asked for, as it is stored, and as an attempt of it has been begun."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from notify.messages.model import Reason, State
+from notify.templates.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to store; `fingerprint` is the content of a SendMessage, None for one made from an event."""
+
+    merchant_id: str
+    message_id: str
+    customer_id: str
+    kind: str
+    cause: str
+    template: str
+    template_version: int
+    variables: dict[str, Value]
+    created_at: datetime
+    not_after: datetime
+    wanted_channel: str = ""
+    fingerprint: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A message as it is now."""
+
+    message_id: str
+    customer_id: str
+    kind: str
+    cause: str
+    template: str
+    template_version: int
+    variables: dict[str, Value]
+    state: State
+    reason: Reason
+    last_failure: Reason
+    channel: str
+    language: str
+    attempts: int
+    created_at: datetime
+    not_after: datetime
+    finished_at: datetime | None
+    fingerprint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message of which an attempt has begun; `attempts` is that attempt's number, `made_at` wall time."""
+
+    merchant_id: str
+    message_id: str
+    customer_id: str
+    kind: str
+    cause: str
+    template: str
+    template_version: int
+    variables: dict[str, Value]
+    wanted_channel: str
+    attempts: int
+    not_after: datetime
+    last_failure: Reason
+    made_at: datetime
+
+
+def preview(message: NewMessage) -> Stored:
+    """Return a message as it would be once stored."""
+    return Stored(
+        message_id=message.message_id,
+        customer_id=message.customer_id,
+        kind=message.kind,
+        cause=message.cause,
+        template=message.template,
+        template_version=message.template_version,
+        variables=message.variables,
+        state=State.PENDING,
+        reason=Reason.NONE,
+        last_failure=Reason.NONE,
+        channel="",
+        language="",
+        attempts=0,
+        created_at=message.created_at,
+        not_after=message.not_after,
+        finished_at=None,
+        fingerprint=message.fingerprint,
+    )

@@ -1,0 +1,210 @@
+"""Sends what is due: claim and commit, ask for contacts, render, send, write what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from kit.clock import Clock
+
+from kit import db
+from notify import metrics
+from notify.channels.plugin import Channel, NotSent, Outbound
+from notify.messages import model, store
+from notify.messages.contacts import Contacts, ContactsUnavailable
+from notify.messages.model import Contact, Outcome, Reason, Route, State
+from notify.messages.records import Claimed
+from notify.settings import Settings
+from notify.templates import catalogue
+from notify.templates.render import DoesNotRender, Renderer, language_of
+
+log = structlog.get_logger()
+# After this share of the lease no further message is begun; the rest goes back at once.
+_SHARE_OF_LEASE = 0.5
+
+Attempt = tuple[Claimed, Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    claimed: Claimed
+    channel: str
+    outbound: Outbound
+
+
+class Sender:
+    """One round after the other; many processes may each run one."""
+
+    def __init__(
+        self,
+        pool: db.Pool,
+        clock: Clock,
+        contacts: Contacts,
+        channels: Mapping[str, Channel],
+        settings: Settings,
+    ) -> None:
+        self._pool, self._clock, self._contacts, self._channels = pool, clock, contacts, channels
+        self._settings, self._renderer = settings, Renderer()
+        self._carriers: dict[str, list[str]] = {}
+        for name, channel in channels.items():
+            for way in channel.carries:
+                self._carriers.setdefault(way, []).append(name)
+        self._stopping = False
+
+    async def round(self, now: datetime) -> int:
+        """Attempt up to a batch of messages that are due; return how many, 0 when none is.
+
+        Cancelled, it begins no further message, but what is under way is finished and written first:
+        otherwise every roll-out would send some messages twice.
+        """
+        async with db.transaction(self._pool) as conn:
+            claimed = await store.claim(conn, limit=self._settings.send_batch, lease_s=self._settings.lease_s)
+        if not claimed:
+            return 0
+        work = asyncio.create_task(self._work(claimed, now), name="send-batch")
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self._stopping = True
+            await asyncio.wait([work], timeout=self._settings.drain_s)
+            if not work.done():
+                work.cancel()
+            elif (error := work.exception()) is not None:
+                log.error("sweep_failed", sweep="messages", error=type(error).__name__)
+            raise
+        return len(claimed)
+
+    async def _work(self, claimed: Sequence[Claimed], now: datetime) -> None:
+        done: list[Attempt] = []
+        alive: list[Claimed] = []
+        for message in claimed:
+            late = model.too_late(now, message.not_after, message.attempts)
+            if late is None:
+                alive.append(message)
+            else:
+                done.append((message, late))
+        ready: list[_Ready] = []
+        for message, contact in await self._with_contacts(alive):
+            prepared = self._prepare(message, contact)
+            if isinstance(prepared, _Ready):
+                ready.append(prepared)
+            else:
+                done.append((message, prepared))
+        done += await self._send_all(ready)
+        async with db.transaction(self._pool) as conn:
+            written = await store.finish(conn, done, now=self._clock.now(), retry_s=self._settings.retry_s)
+        _count(done, written)
+
+    async def _with_contacts(self, messages: Sequence[Claimed]) -> list[tuple[Claimed, Contact | Reason]]:
+        """Ask once for each merchant and purpose; where customers does not answer, say so of each."""
+        groups: dict[tuple[str, str], list[Claimed]] = {}
+        for message in messages:
+            template = catalogue.exactly(message.template, message.template_version)
+            purpose = template.purpose if template else ""
+            groups.setdefault((message.merchant_id, purpose), []).append(message)
+        answers = await asyncio.gather(*(self._ask(m, p, group) for (m, p), group in groups.items()))
+        return [pair for answer in answers for pair in answer]
+
+    async def _ask(
+        self, merchant_id: str, purpose: str, group: Sequence[Claimed]
+    ) -> list[tuple[Claimed, Contact | Reason]]:
+        if not purpose:
+            return [(message, Reason.TEMPLATE_BROKEN) for message in group]
+        ids = list(dict.fromkeys(message.customer_id for message in group))
+        try:
+            contacts = await self._contacts.ask(merchant_id, purpose, ids)
+        except ContactsUnavailable as error:
+            log.warning("contacts_unavailable", merchant=merchant_id, messages=len(group), why=str(error))
+            return [(message, Reason.CONTACTS_UNAVAILABLE) for message in group]
+        return [(m, contacts.get(m.customer_id, Reason.CONTACTS_UNAVAILABLE)) for m in group]
+
+    def _prepare(self, message: Claimed, contact: Contact | Reason) -> _Ready | Outcome:
+        """Route and render one message, or say what becomes of it instead."""
+        template = catalogue.exactly(message.template, message.template_version)
+        if contact is Reason.TEMPLATE_BROKEN or template is None:
+            log.error("template_broken", template=message.template, version=message.template_version)
+            return Outcome(State.FAILED, Reason.TEMPLATE_BROKEN)
+        if isinstance(contact, Reason):
+            return model.failed(contact, self._clock.now(), message.not_after)
+        way = model.route(contact, self._carriers, message.wanted_channel)
+        if not isinstance(way, Route):
+            return way
+        language = language_of(contact.language, contact.locale)
+        try:
+            text = self._renderer.render(
+                template, message.variables, language=language, name=contact.name, shop=contact.shop
+            )
+        except DoesNotRender as error:
+            log.error("template_broken", template=message.template, why=str(error))
+            return Outcome(State.FAILED, Reason.TEMPLATE_BROKEN)
+        merchant = hashlib.sha256(message.merchant_id.encode()).hexdigest()[:8]
+        outbound = Outbound(
+            key=f"{message.message_id}.{merchant}",
+            way=way.way.way,
+            address=way.way.address,
+            name=contact.name,
+            shop=contact.shop,
+            subject=text.subject,
+            body=text.body,
+            language=language,
+        )
+        return _Ready(message, way.channel, outbound)
+
+    async def _send_all(self, ready: Sequence[_Ready]) -> list[Attempt]:
+        """Send over each channel with its own concurrency; what the lease leaves no time for goes back."""
+        stop_at = time.monotonic() + self._settings.lease_s * _SHARE_OF_LEASE
+        done: list[Attempt] = []
+        queues: dict[str, deque[_Ready]] = {}
+        for one in ready:
+            queues.setdefault(one.channel, deque()).append(one)
+
+        async def drain(queue: deque[_Ready]) -> None:
+            while queue:
+                one = queue.popleft()
+                if self._stopping or time.monotonic() > stop_at:
+                    done.append((one.claimed, Outcome(State.PENDING, channel=one.channel, at_once=True)))
+                else:
+                    done.append((one.claimed, await self._send(one)))
+
+        await asyncio.gather(
+            *(
+                drain(queue)
+                for name, queue in queues.items()
+                for _ in range(min(self._channels[name].concurrency, len(queue)))
+            )
+        )
+        return done
+
+    async def _send(self, one: _Ready) -> Outcome:
+        channel, language = one.channel, one.outbound.language
+        try:
+            with metrics.SEND_SECONDS.labels(channel).time():
+                async with asyncio.timeout(self._settings.send_timeout_s):
+                    await self._channels[channel].send(one.outbound)
+        except NotSent as error:
+            why, detail = Reason(error.reason), error.detail
+        except TimeoutError:
+            why, detail = Reason.CHANNEL_UNAVAILABLE, "timeout"
+        except Exception as error:  # noqa: BLE001 - a plugin of a third party may raise anything
+            # Only the type: the words, or a traceback's, may hold an address.
+            why, detail = Reason.CHANNEL_BROKEN, type(error).__name__
+        else:
+            return Outcome(State.SENT, channel=channel, language=language)
+        metrics.ATTEMPTS_FAILED.labels(channel, why).inc()
+        log.warning("not_sent", message=one.claimed.message_id, channel=channel, why=why, detail=detail)
+        return model.failed(why, self._clock.now(), one.claimed.not_after, channel)
+
+
+def _count(done: Sequence[Attempt], written: Sequence[Attempt]) -> None:
+    metrics.LEASES_LOST.inc(len(done) - len(written))
+    wall = datetime.now(UTC)
+    for claimed, outcome in written:
+        if outcome.state in model.FINAL:
+            metrics.MESSAGES_FINISHED.labels(claimed.kind, outcome.state, outcome.reason).inc()
+            metrics.WAIT_SECONDS.labels(claimed.kind).observe((wall - claimed.made_at).total_seconds())

@@ -1,0 +1,31 @@
+"""Every knob of notify, with type, unit and default; environment variables begin with NOTIFY_."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kit.settings import ServiceSettings
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+
+class Settings(ServiceSettings):
+    """Settings of the notify service."""
+
+    model_config = SettingsConfigDict(env_prefix="NOTIFY_", extra="ignore")
+
+    customers_target: str = Field(
+        "127.0.0.1:7001", description="gRPC target of customers, asked for contacts at every attempt"
+    )
+    customers_timeout_s: float = Field(5.0, gt=0, description="longest wait for customers, retries included")
+    channels: dict[str, dict[str, Any]] = Field(
+        default={"console": {}},
+        description='channels set up here and their configuration, as JSON, e.g. {"email": {"host": "mail"}}',
+    )
+    sweep_interval_s: float = Field(0.2, gt=0, description="how often messages to send are looked for")
+    send_batch: int = Field(200, ge=1, le=200, description="messages claimed at once")
+    retry_s: float = Field(30.0, gt=0, description="wall seconds between a failed attempt and the next")
+    lease_s: float = Field(60.0, gt=0, description="wall seconds after which an attempt counts as lost")
+    send_timeout_s: float = Field(
+        20.0, gt=0, description="longest attempt over a channel; under half a lease"
+    )

@@ -1,0 +1,91 @@
+"""The neutral values of a message: what a template shows, how it is stored, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from notify.errors import PanNotAllowed, VariableNotNeutral
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money: minor units, ISO 4217 code, minor digits of the currency at this merchant."""
+
+    minor: int
+    currency: str
+    digits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant that is shown as local time of a zone (IANA name)."""
+
+    at: datetime
+    zone: str
+
+
+# A text is a reference such as a receipt number, an int a count or points.
+Value = str | int | Amount | date | Moment
+TYPE_NAMES: Mapping[type, str] = {str: "text", int: "integer", Amount: "money", date: "date", Moment: "time"}
+
+_EMAIL = re.compile(r"[^\s@]@[^\s@]")
+_PHONE = re.compile(r"(?<![\w.-])(?:\+\d[\d ().-]{6,}\d|(?:62|0)8\d[\d -]{6,11}\d)(?![\w-])")
+_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
+
+
+def _luhn(digits: str) -> bool:
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def check_neutral(name: str, text: str) -> str:
+    """Return `text`; raise PAN_NOT_ALLOWED for a card number, VARIABLE_NOT_NEUTRAL for an address."""
+    for found in _CARD.finditer(text):
+        if _luhn(re.sub(r"\D", "", found[0])):
+            raise PanNotAllowed(f"variable {name} passes as a card number; send a reference", field=name)
+    if _EMAIL.search(text) or _PHONE.search(text):
+        raise VariableNotNeutral(
+            f"variable {name} looks like an e-mail address or a phone number; notify asks customers for "
+            "addresses and stores none",
+            field=name,
+        )
+    return text
+
+
+def _store(value: Value) -> object:
+    if isinstance(value, (str, int)):
+        return value
+    if isinstance(value, Amount):
+        return {"minor": value.minor, "currency": value.currency, "digits": value.digits}
+    if isinstance(value, Moment):
+        return {"at": value.at.astimezone(UTC).isoformat(), "zone": value.zone}
+    return {"date": value.isoformat()}
+
+
+def _read(stored: object) -> Value:
+    if isinstance(stored, (str, int)):
+        return stored
+    assert isinstance(stored, dict)
+    if "minor" in stored:
+        return Amount(stored["minor"], stored["currency"], stored["digits"])
+    if "at" in stored:
+        return Moment(datetime.fromisoformat(stored["at"]), stored["zone"])
+    return date.fromisoformat(stored["date"])
+
+
+def to_json(values: Mapping[str, Value]) -> Json:
+    """Return what the column `variables` holds."""
+    return {name: _store(value) for name, value in values.items()}
+
+
+def from_json(stored: Mapping[str, object]) -> dict[str, Value]:
+    """Return the values that `to_json` stored."""
+    return {name: _read(value) for name, value in stored.items()}
