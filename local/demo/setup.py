@@ -26,7 +26,7 @@ TIERS = (
 )
 RUPIAH_A_POINT = 1_000
 POINT_WORTH = 10
-WINDOW_MONTHS = 12
+WINDOW_DAYS = 365
 
 
 async def open_shop(gateway: Gateway, ids: Ids, stores: Iterable[int], begins: int) -> None:
@@ -68,7 +68,7 @@ def _program(begins: int) -> programs_pb2.Program:
         ],
         tier_plugin=programs_pb2.PluginChoice(
             plugin="rolling_spend",
-            config_json=json.dumps({"months": WINDOW_MONTHS, "thresholds": thresholds}),
+            config_json=json.dumps({"window_days": WINDOW_DAYS, "thresholds": thresholds}),
         ),
         tiers=[
             programs_pb2.Tier(

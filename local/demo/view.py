@@ -60,7 +60,8 @@ class View:
     def _line(self) -> str:
         progress = self._progress
         rest = " · ".join(f"{name} {value}" for name, value in self._figures().items())
-        return f"{progress.phase} · {progress.day} · {progress.baskets:,} of {progress.baskets_in_all:,} · {rest}"
+        count = f"{progress.baskets:,} of {progress.baskets_in_all:,} baskets"
+        return f"{progress.phase} {progress.day} · {count} · {rest}"
 
     def _panel(self) -> Panel:
         progress = self._progress

@@ -64,27 +64,22 @@ class CreditBook:
             )
 
     def pay(self, paid: Paid) -> None:
-        """Put a payment to the oldest invoices first."""
-        parts, left = self._settle(paid.amount)
-        self.payments[paid.payment_id] = parts
-        self.balance += left
-
-    def give_back(self, purchase_id: str, split: Split) -> None:
-        """Book a return's refund on account: off its own invoice, then off the oldest, then as balance."""
-        for refund in split.refunds:
-            for invoice in self.invoices:
-                if (invoice.purchase_id, invoice.tender_id) == (purchase_id, refund.tender_id):
-                    off = min(invoice.outstanding, refund.amount)
-                    invoice.outstanding -= off
-                    _, left = self._settle(refund.amount - off)
-                    self.balance += left
-
-    def _settle(self, amount: int) -> tuple[dict[str, int], int]:
-        parts: dict[str, int] = {}
+        """Put a payment to the oldest invoices first; what is more than is owed becomes balance."""
+        amount, parts = paid.amount, dict[str, int]()
         for invoice in self.invoices:
             part = min(amount, invoice.outstanding)
             if part:
                 invoice.outstanding -= part
                 parts[invoice.purchase_id] = part
                 amount -= part
-        return parts, amount
+        self.payments[paid.payment_id] = parts
+        self.balance += amount
+
+    def give_back(self, purchase_id: str, split: Split) -> None:
+        """Book a return's refund on account: off what its invoice still owes, the rest as balance."""
+        for refund in split.refunds:
+            for invoice in self.invoices:
+                if (invoice.purchase_id, invoice.tender_id) == (purchase_id, refund.tender_id):
+                    off = min(invoice.outstanding, refund.amount)
+                    invoice.outstanding -= off
+                    self.balance += refund.amount - off

@@ -63,7 +63,8 @@ class PointsBook:
         earned.lines = points_of(lines, unearning, multiplier(self.tiers[-1]))
         self.purchases[sale.purchase_id] = earned
         self._enter(EARN, sale.purchase_id, "", sum(earned.lines.values()))
-        self.spend.append((sale.at, sum(line.net for line in lines), sale.purchase_id))
+        spent = sum(line.net for line in lines if line.product.kind in (GOODS, SERVICE))
+        self.spend.append((sale.at, spent, sale.purchase_id))
         self._rise(sale.at)
 
     def give_back(self, purchase_id: str, split: Split) -> None:
