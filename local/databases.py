@@ -1,23 +1,18 @@
-"""Makes the roles, databases and topics of the services, each role with one database of its own."""
+"""Makes the roles and databases of the services, each role with one database of its own."""
 
 import json
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError
 
 from local.part import PartFailed
 
 DATABASES = ("customers", "vault", "loyalty", "credit", "notify")
-TOPICS = ("customers", "loyalty", "credit", "notify")
 LEAST_POSTGRES = 17
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-RETENTION_MS = 30 * 24 * 3600 * 1000
 
 
 def passwords(file: Path) -> dict[str, str]:
@@ -67,26 +62,3 @@ async def _create_database(
 def _shown(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.hostname}:{parts.port or 5432}"
-
-
-async def create_topics(
-    bootstrap: str, prefix: str, partitions: int, replication: int, names: Sequence[str] = TOPICS
-) -> None:
-    """Create the topics that are missing; those that are there stay as they are."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    try:
-        await admin.start()
-        there = set(await admin.list_topics())
-        fresh = [
-            NewTopic(
-                prefix + name, partitions, replication, topic_configs={"retention.ms": str(RETENTION_MS)}
-            )
-            for name in names
-            if prefix + name not in there
-        ]
-        if fresh:
-            await admin.create_topics(fresh)
-    except TopicAlreadyExistsError:
-        return  # another stack on the same broker was faster
-    finally:
-        await admin.close()

@@ -1,7 +1,7 @@
-"""Becomes another program that ends with its parent: `python launch.py USER SIGNAL PROGRAM ARGUMENT…`.
+"""Becomes another program that ends with its parent: `python launch.py PARENT SIGNAL USER PROGRAM ARGUMENT…`.
 
-USER is the account to run as (`-`: the present one) and SIGNAL the number that the program gets when
-the process that started it is gone, however it went, so that nothing is left running (Linux only).
+SIGNAL is the number that the program gets when the process PARENT is gone, however it went, so that
+nothing is left running (Linux only); USER is the account to run as (`-`: the present one).
 """
 
 import ctypes
@@ -12,8 +12,7 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main() -> None:
-    user, signal_number, program, *arguments = sys.argv[1:]
-    parent = os.getppid()
+    parent, signal_number, user, program, *arguments = sys.argv[1:]
     if user != "-":
         import pwd
 
@@ -24,7 +23,7 @@ def main() -> None:
     if sys.platform == "linux":
         # After setuid, which clears it.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
-        if os.getppid() != parent:  # it went while we were getting ready
+        if os.getppid() != int(parent):  # it went while we were getting ready
             sys.exit(1)
     os.execv(program, [program, *arguments])
 

@@ -95,10 +95,10 @@ class Part:
         for port in self._ports:
             check_port(self.name, port)
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        launch = [sys.executable, "-E", "-S", str(LAUNCHER), self._user or "-", str(int(self._stop_signal))]
+        launch = [sys.executable, "-E", "-S", str(LAUNCHER), str(os.getpid()), str(int(self._stop_signal))]
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*launch, *self._command],
+                [*launch, self._user or "-", *self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

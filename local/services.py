@@ -23,7 +23,6 @@ class Surroundings:
     kafka_bootstrap: str
     clock_file: Path
     keys: Keys
-    vault_key: Path
 
 
 def environment(service: str, settings: LocalSettings, around: Surroundings) -> dict[str, str]:
@@ -47,7 +46,8 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
         "log_level": settings.log_level,
     }
     if service == "customers":  # nobody else gets the way into the vault
-        values |= {"vault_database_url": around.databases["vault"], "vault_key_file": around.vault_key}
+        key = {"path": str(around.keys.folder / "vault.key"), "create": True}
+        values |= {"vault_database_url": around.databases["vault"], "vault_keys_config": json.dumps(key)}
     if service == "notify":
         mail = {"host": "127.0.0.1", "port": ports.smtp, "tls": "none", "sender": "toko@langganan.localhost"}
         values |= {

@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from kit.errors import DomainError
+from kit.events import topics
+
 from local import databases
 from local.clock import StackClock
 from local.http import get, wait_settled
@@ -18,7 +21,6 @@ from local.postgres import Postgres
 from local.services import SERVICES, Surroundings, command, environment
 from local.settings import ROOT, LocalSettings
 from local.tokens import Keys, all_scopes
-from local.vaultkey import ensure_vault_key
 
 STOP_SECONDS = 30
 WATCH_SECONDS = 0.25
@@ -212,12 +214,12 @@ class Stack:
         settings = self.settings
         self.superuser_url = superuser_url
         self.database_urls = await databases.create_databases(superuser_url, settings.prefix, self._secret)
-        await databases.create_topics(
-            self.kafka_bootstrap, settings.prefix, settings.partitions, settings.replication
-        )
-        self._around = Surroundings(
-            self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys, ensure_vault_key(self.keys)
-        )
+        try:
+            wanted = topics.house(settings.prefix, settings.partitions, settings.replication)
+            await topics.ensure(self.kafka_bootstrap, wanted)
+        except DomainError as error:
+            raise PartFailed(f"The topics could not be made: {error}.") from error
+        self._around = Surroundings(self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys)
 
     async def _migrate(self, name: str) -> None:
         part = self._service(name, "migrate")

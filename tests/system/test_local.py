@@ -51,9 +51,7 @@ def test_a_token_ends(tmp_path: Path) -> None:
 
 def test_only_customers_is_told_the_way_into_the_vault(tmp_path: Path) -> None:
     urls = {name: f"postgresql://{name}@127.0.0.1/{name}" for name in (*SERVICES, "vault")}
-    around = Surroundings(
-        urls, "127.0.0.1:1", tmp_path / "clock", Keys(tmp_path / "keys"), tmp_path / "vault.key"
-    )
+    around = Surroundings(urls, "127.0.0.1:1", tmp_path / "clock", Keys(tmp_path / "keys"))
     told = {name: json.dumps(environment(name, LocalSettings(), around)) for name in SERVICES}
     assert [name for name in SERVICES if urls["vault"] in told[name]] == ["customers"]
     assert [name for name in SERVICES if "vault.key" in told[name]] == ["customers"]

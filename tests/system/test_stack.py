@@ -57,7 +57,7 @@ async def test_keys_are_readable_by_their_owner_alone(stack_settings: LocalSetti
     async with Stack(stack_settings, services=()) as stack:
         folder = stack.keys.folder
         assert folder.stat().st_mode & 0o077 == 0
-        for secret in ("signing.json", "postgres.json", "vault.key"):
+        for secret in ("signing.json", "postgres.json"):
             assert (folder / secret).stat().st_mode & 0o077 == 0, secret
 
 
