@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import structlog
 
 from kit import http, logs, metrics, migrate, operate
@@ -81,6 +82,7 @@ class Process:
             loop.add_signal_handler(name, self._stop.set)
         web = http.serve(settings.http_host, settings.http_port, self._status, lambda: self._ask(loop))
         pulse = asyncio.create_task(self._pulse(), name="pulse")
+        self._tasks.append(pulse)
         try:
             if not await self._wait_for_schema():
                 return 0
@@ -149,7 +151,7 @@ class Process:
             while not self._stop.is_set():
                 try:
                     found = await migrate.version(url)
-                except LOST as error:
+                except (*LOST, asyncpg.PostgresError) as error:
                     found = type(error).__name__
                 else:
                     if found >= known:
@@ -176,7 +178,7 @@ class Process:
                 async with pool.acquire(timeout=2) as conn:
                     await conn.fetchval("SELECT 1", timeout=2)
                 waiting.pop(f"database-{number}", None)
-            except LOST as error:
+            except (*LOST, asyncpg.PostgresError) as error:
                 waiting[f"database-{number}"] = type(error).__name__
         if self._runtime.works:
             _note(waiting, "relay", self._relay is None or self._relay.healthy)

@@ -1,0 +1,43 @@
+"""The smallest service: the kit's own tables, one sweep, no RPC of its own. Run by test_process.py."""
+
+from datetime import datetime
+
+from kit.events import Consumer, Outgoing, publish
+from kit.migrate import KIT_FOLDER
+from kit.process import main
+from kit.runtime import Database, Runtime, Service
+from kit.settings import ServiceSettings
+from kit.sweep import Sweep
+from langganan.events.v1 import notify_pb2
+
+from kit import db
+
+_said: set[datetime] = set()
+
+
+async def say_once_an_instant(conn: db.Conn, now: datetime) -> int:
+    """Publish one event for each instant of the clock."""
+    if now in _said:
+        return 0
+    _said.add(now)
+    event = notify_pb2.ContactReplied(merchant_id="toko", customer_id="c")
+    await publish(conn, "notify", [Outgoing("contact-replied", "toko", "c", event, now)])
+    return 1
+
+
+async def build(runtime: Runtime[ServiceSettings]) -> Service:
+    """Wire it."""
+    pool = await runtime.pool()
+    consumer = Consumer(
+        pool=pool,
+        group="tiny",
+        bootstrap=runtime.settings.kafka_bootstrap,
+        topics=["notify"],
+        handlers={},
+        prefix=runtime.settings.topic_prefix,
+    )
+    return Service(pool=pool, consumer=consumer, sweeps=[Sweep("say", 0.2, run=say_once_an_instant)])
+
+
+if __name__ == "__main__":
+    main("tiny", ServiceSettings, build, [Database("database_url", (KIT_FOLDER,))])
