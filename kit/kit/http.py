@@ -26,10 +26,17 @@ class Status:
         return time.monotonic() - self.beat < _LOOP_SILENCE_S
 
 
-def serve(host: str, port: int, status: Status, settled: Callable[[], dict[str, str]]) -> ThreadingHTTPServer:
+def serve(
+    host: str,
+    port: int,
+    status: Status,
+    settled: Callable[[], dict[str, str]],
+    sent: Callable[[], int] = lambda: 0,
+) -> ThreadingHTTPServer:
     """Answer /live, /ready, /metrics and /settled in a daemon thread. Raises OSError for a taken port.
 
-    `settled` returns what is still under way by part; an empty answer means settled.
+    `settled` returns what is still under way by part; an empty answer means settled. `sent` counts the
+    events sent to the others: who asks all services twice believes them if no count has changed.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -43,7 +50,8 @@ def serve(host: str, port: int, status: Status, settled: Callable[[], dict[str, 
                 self._json(200 if ready else 503, {"ready": ready, "waiting_for": dict(status.not_ready)})
             elif self.path == "/settled":
                 waiting = settled()
-                self._json(200 if not waiting else 503, {"settled": not waiting, "waiting_for": waiting})
+                body = {"settled": not waiting, "waiting_for": waiting, "events_sent": sent()}
+                self._json(200 if not waiting else 503, body)
             else:
                 self._json(404, {"paths": ["/live", "/ready", "/metrics", "/settled"]})
 

@@ -80,7 +80,9 @@ class Process:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
-        web = http.serve(settings.http_host, settings.http_port, self._status, lambda: self._ask(loop))
+        web = http.serve(
+            settings.http_host, settings.http_port, self._status, lambda: self._ask(loop), self._sent
+        )
         pulse = asyncio.create_task(self._pulse(), name="pulse")
         self._tasks.append(pulse)
         try:
@@ -183,6 +185,9 @@ class Process:
         if self._runtime.works:
             _note(waiting, "relay", self._relay is None or self._relay.healthy)
             _note(waiting, "consumer", service.consumer is None or service.consumer.healthy)
+
+    def _sent(self) -> int:
+        return self._relay.sent if self._relay else 0
 
     def _ask(self, loop: asyncio.AbstractEventLoop) -> dict[str, str]:
         """What is still under way, asked from the HTTP thread."""

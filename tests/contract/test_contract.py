@@ -9,14 +9,15 @@ import zipfile
 from importlib import resources
 from pathlib import Path
 
+import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import ServiceDescriptor
+
 import langganan.credit.v1
 import langganan.customers.v1
 import langganan.events.v1
 import langganan.loyalty.v1
 import langganan.notify.v1
-import pytest
-from google.protobuf import descriptor_pool
-from google.protobuf.descriptor import ServiceDescriptor
 from kit.rpc.server import scopes_of
 
 PACKAGES = [langganan.customers.v1, langganan.loyalty.v1, langganan.credit.v1, langganan.notify.v1]

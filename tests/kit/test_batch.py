@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import asyncpg
 import pytest
+
+from kit import db, deadline
 from kit.batch import LOCKED, Batcher, LockedType, once
 from kit.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, Unavailable
 from kit.testing import eventually
 from kit.testing.plugin import NewDatabase
-
-from kit import db, deadline
 
 
 @dataclass(frozen=True)

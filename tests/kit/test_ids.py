@@ -5,6 +5,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kit.errors import InvalidArgument
 from kit.ids import (
     canonical_uuid,

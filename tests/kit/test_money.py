@@ -4,6 +4,7 @@ import pytest
 from google.type.money_pb2 import Money
 from hypothesis import given
 from hypothesis import strategies as st
+
 from kit.money import Currency, InvalidMoney, allot, share, to_minor, to_money
 
 RUPIAH = Currency("IDR", 0)

@@ -14,12 +14,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+
+from kit import clock
 from kit.events import topics
 from kit.migrate import KIT_FOLDER, migrate
 from kit.testing import eventually
 from kit.testing.plugin import NewDatabase
-
-from kit import clock
 from local.part import free_port
 
 TINY = Path(__file__).with_name("tiny_service.py")

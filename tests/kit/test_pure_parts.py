@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from kit.errors import FailedPrecondition, InvalidArgument
-from kit.fingerprint import fingerprint
-from kit.logs import scrub
 from pydantic import BaseModel
 
 from kit import clock, paging, plugins
+from kit.errors import FailedPrecondition, InvalidArgument
+from kit.fingerprint import fingerprint
+from kit.logs import scrub
 
 
 def test_a_fingerprint_tells_fields_types_and_versions_apart() -> None:

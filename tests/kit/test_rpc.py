@@ -11,14 +11,14 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from kit import auth, metrics
 from kit.errors import NotFound, ResourceExhausted
 from kit.rpc import build_server
 from kit.rpc.server import scopes_of
 from kit.settings import ServiceSettings
 from kit.testing import Keys, eventually
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
-
-from kit import auth, metrics
 
 GET = "/langganan.notify.v1.MessageService/GetMessage"
 SCOPE = scopes_of("langganan.notify.v1.MessageService")[GET]

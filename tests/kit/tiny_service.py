@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from kit import db
 from kit.events import Consumer, Outgoing, publish
 from kit.migrate import KIT_FOLDER
 from kit.process import main
@@ -9,8 +10,6 @@ from kit.runtime import Database, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.sweep import Sweep
 from langganan.events.v1 import notify_pb2
-
-from kit import db
 
 _said: set[datetime] = set()
 

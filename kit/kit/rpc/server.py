@@ -11,7 +11,6 @@ import grpc.aio
 from google.protobuf import descriptor_pool
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from langganan.options.v1 import scope_pb2
 
 from kit.auth import Verifier
 from kit.rpc.auth import AuthInterceptor
@@ -21,6 +20,7 @@ from kit.rpc.limits import LimitsInterceptor
 from kit.rpc.metrics import MetricsInterceptor
 from kit.rpc.validation import ValidationInterceptor
 from kit.settings import ServiceSettings
+from langganan.options.v1 import scope_pb2
 
 # The generated `add_XServicer_to_server` and the servicer that it adds.
 Servicer: TypeAlias = tuple[Callable[[Any, Any], None], object]

@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import grpc.aio
-import langganan.events.v1
 from google.protobuf import descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+import langganan.events.v1
 from kit.events.envelope import Outgoing, as_record
 from kit.rpc.server import build_server
 from kit.runtime import Build, Runtime, Service
