@@ -71,7 +71,7 @@ class Applier:
             metrics.PARKED.labels(self._group, one.status).inc()
             if one.status != "BEHIND":
                 log.warning(
-                    "event_parked", status=one.status, type=one.envelope.type, event=str(one.envelope.id),
+                    "event_parked", status=one.status, type=one.envelope.type, id=str(one.envelope.id),
                     key=one.envelope.key, error=one.error_type, why=one.error,
                 )  # fmt: skip
 
