@@ -4,12 +4,18 @@ import random
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from local.demo.gateway import Gateway
 from local.settings import LocalSettings, Ports
+from local.stack import Stack
+
+OPENING = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # ten in the morning in Jakarta
 
 
 def all_free(base: int) -> bool:
@@ -25,11 +31,36 @@ def all_free(base: int) -> bool:
     return True
 
 
-@pytest.fixture
-def stack_settings() -> Iterator[LocalSettings]:
-    """Settings of a stack with a folder and ports of its own; it waits for the disk, as a real one does."""
+@contextmanager
+def settings_of_its_own() -> Iterator[LocalSettings]:
+    """A folder and ports of its own; Postgres waits for the disk, as a real one does."""
     home = Path(tempfile.mkdtemp(prefix="langganan-stack-"))
     # Below the range from which the system takes ports for clients.
     bases = random.sample(range(8000, 32000, 500), 40)
-    yield LocalSettings(home=home, base_port=next(base for base in bases if all_free(base)))
-    shutil.rmtree(home)
+    try:
+        yield LocalSettings(home=home, base_port=next(base for base in bases if all_free(base)))
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def stack_settings() -> Iterator[LocalSettings]:
+    """Settings of a stack that nobody else uses."""
+    with settings_of_its_own() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """The whole stack, started when the first test asks for it; its clock stands at OPENING."""
+    with settings_of_its_own() as settings:
+        async with Stack(settings, start=OPENING) as running:
+            yield running
+
+
+@pytest.fixture
+async def till(stack: Stack) -> AsyncIterator[Gateway]:
+    """A till of one merchant."""
+    gateway = Gateway(stack.grpc, stack.token())
+    yield gateway
+    await gateway.close()
