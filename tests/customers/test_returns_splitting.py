@@ -27,9 +27,7 @@ def amounts(decision: Decision) -> dict[str, int]:
 
 @st.composite
 def purchases(draw: st.DrawFn) -> Left:
-    lines = draw(
-        st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 9_000)), min_size=1, max_size=6)
-    )
+    lines = draw(st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 9_000)), min_size=1, max_size=6))
     goods = sum(net for net, _ in lines)
     rounding = draw(st.integers(-min(goods, 99), 99))
     total, parts = goods + rounding, []

@@ -20,3 +20,10 @@ VAULT_COMPLETED = Counter(
 VAULT_WITHDRAWN = Counter(
     "langganan_customers_vault_withdrawn_total", "Vault records withdrawn: their customer never came to be"
 )
+PURCHASES = Counter(
+    "langganan_customers_purchases_total", "Sales recorded, by whether their time was believable", ["time"]
+)
+PURCHASE_EXCEPTIONS = Counter(
+    "langganan_customers_purchase_exceptions_total", "Sales that staff should look at", ["reason"]
+)
+RETURNS = Counter("langganan_customers_returns_total", "Returns recorded", ["reason"])

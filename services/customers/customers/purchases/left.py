@@ -79,8 +79,10 @@ class Left:
     @property
     def gone(self) -> bool:
         """Nothing is left to undo: no money, or of a purchase worth 0 no quantity."""
-        if self.voided or sum(line.net for line in self.lines):
-            return self.voided or self.total == 0
+        if self.voided:
+            return True
+        if sum(line.net for line in self.lines):
+            return self.total == 0
         return any(line.bought for line in self.lines) and not any(line.quantity for line in self.lines)
 
     def without(self, decision: Decision, *, void: bool = False) -> Left:

@@ -53,10 +53,7 @@ def decide(
     `named` are the refunds that the till names itself, by tender; `override` lets an on-account tender
     get less than its share. Raises the errors that RecordReturn documents.
     """
-    if reason is Reason.VOID:
-        parts = _all(left, items)
-    else:
-        parts = _some(left, reason, items)
+    parts = _all(left, items) if reason is Reason.VOID else _some(left, reason, items)
     total = sum(part.amount for part in parts)
     refunds = _split(left, total) if named is None else _named(left, total, named, override)
     decision = Decision(tuple(parts), tuple(refunds), total, left.total - total, False)
@@ -66,7 +63,9 @@ def decide(
 
 def _all(left: Left, items: Sequence[Item]) -> list[LinePart]:
     if items:
-        raise ReturnRefused("a VOID takes back all that is left; send it without lines", reason="LINES_NOT_ALLOWED")
+        raise ReturnRefused(
+            "a VOID takes back all that is left; send it without lines", reason="LINES_NOT_ALLOWED"
+        )
     if left.gone:
         raise NothingLeft("all of this purchase was taken back before; there is nothing to void")
     return [
@@ -105,7 +104,7 @@ def _part(index: int, line: LineLeft, item: Item) -> LinePart:
         )
     if item.quantity > line.quantity or item.amount > line.amount:
         raise MoreReturnedThanBought(
-            f"of line {line.line_id!r} only {line.quantity} thousandths and {line.amount} minor units are left",
+            f"line {line.line_id!r} has only {line.quantity} thousandths and {line.amount} minor units left",
             line_id=line.line_id,
             quantity_left=str(line.quantity),
             amount_left=str(line.amount),

@@ -1,0 +1,224 @@
+"""Records finished sales: one transaction for a batch, and one row a sale."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from customers import metrics
+from customers.errors import MerchantNotSet
+from customers.merchants.store import Shops
+from customers.purchases import exceptions
+from customers.purchases.decode import Sale
+from customers.purchases.errors import CustomerUnknown
+from customers.purchases.exceptions import Noticed, notice
+from customers.purchases.model import Bought
+from customers.purchases.sql import TOPIC, queries
+from kit import events
+from kit.batch import LOCKED, LockedType
+from kit.db import Conn
+from kit.errors import IdempotencyConflict
+from langganan.events.v1.purchases_pb2 import PurchaseCompleted
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A sale as it stands: its event, what staff will look at, what became of it."""
+
+    event: PurchaseCompleted
+    fingerprint: bytes
+    exceptions: tuple[str, ...] = ()
+    status: str = "COMPLETED"
+    revision: int = 1
+
+
+Answer = Recorded | Exception | LockedType
+
+
+@dataclass(slots=True)
+class _Fold:
+    """A batch being decided, by (merchant, purchase): what is refused, what is to be written."""
+
+    refused: dict[int, Exception | LockedType] = field(default_factory=dict)
+    fresh: dict[Key, Sale] = field(default_factory=dict)
+    noticed: dict[Key, list[Noticed]] = field(default_factory=dict)
+
+
+class Recorder:
+    """Records batches of sales; `shops` tells each store's zone."""
+
+    def __init__(self, shops: Shops) -> None:
+        self._shops = shops
+
+    async def record(self, conn: Conn, sales: Sequence[Sale], wait: bool) -> list[Answer]:
+        """Record each sale once and answer it; a sale recorded before gets its first answer."""
+        known, locked = await _lock(conn, sales, wait)
+        recorded = await _recorded(conn, sales)
+        fold = _fold(sales, known, locked, recorded)
+        unset = await self._zones(conn, fold)
+        recorded |= await _write(conn, fold)
+        # Not written although it was not there: another batch has just recorded the same anonymous sale.
+        overtaken = [s for k, s in fold.fresh.items() if k not in recorded]
+        recorded |= await _recorded(conn, overtaken)
+        answers: list[Answer] = []
+        for i, sale in enumerate(sales):
+            key = _key(sale)
+            if i in fold.refused:
+                answers.append(fold.refused[i])
+            elif key in unset:
+                answers.append(MerchantNotSet(sale.merchant_id))
+            elif recorded[key].fingerprint != sale.fingerprint:
+                answers.append(IdempotencyConflict("purchase", sale.purchase_id))
+            else:
+                answers.append(recorded[key])
+        return answers
+
+    async def _zones(self, conn: Conn, fold: _Fold) -> set[Key]:
+        """Put the store's zone into each event; takes out, and returns, sales of merchants that are not set."""
+        if not fold.fresh:
+            return set()
+        wanted = {(s.merchant_id, s.store_id) for s in fold.fresh.values()}
+        shops = await self._shops.read(conn, wanted, max(s.received_at for s in fold.fresh.values()))
+        unset = {k for k, s in fold.fresh.items() if (s.merchant_id, s.store_id) not in shops}
+        for key in unset:
+            del fold.fresh[key]
+        for sale in fold.fresh.values():
+            sale.event.time_zone = shops[sale.merchant_id, sale.store_id].time_zone
+        return unset
+
+
+def _key(sale: Sale) -> Key:
+    return sale.merchant_id, sale.purchase_id
+
+
+def _fold(sales: Sequence[Sale], known: set[Key], locked: set[Key], recorded: dict[Key, Recorded]) -> _Fold:
+    fold = _Fold()
+    for i, sale in enumerate(sales):
+        key = _key(sale)
+        customer = (sale.merchant_id, sale.customer_id)
+        if customer in locked:
+            fold.refused[i] = LOCKED
+        elif key in recorded or key in fold.fresh:
+            continue
+        elif sale.customer_id and customer not in known and not sale.offline:
+            fold.refused[i] = CustomerUnknown(sale.customer_id)
+        else:
+            fold.fresh[key] = sale
+            fold.noticed[key] = _notice(sale, customer in known)
+    return fold
+
+
+def _notice(sale: Sale, known: bool) -> list[Noticed]:
+    """Settle whose sale it is; returns what staff should look at."""
+    sale.event.customer_id = sale.customer_id if known else ""
+    noticed = []
+    if sale.customer_id and not known:
+        noticed.append(notice(sale, "CUSTOMER_UNKNOWN", sale.customer_id))
+    if sale.personal_tender and not known:
+        noticed.append(notice(sale, "TENDER_WITHOUT_CUSTOMER", sale.personal_tender))
+    return noticed
+
+
+async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[set[Key], set[Key]]:
+    """Lock the customers' rows; returns (those that exist, those that somebody else holds).
+
+    An erased customer is as good as unknown.
+    """
+    wanted = {(s.merchant_id, s.customer_id) for s in sales if s.customer_id}
+    if not wanted:
+        return set(), set()
+    lock = queries.lock_customers if wait else queries.lock_free_customers
+    rows = await lock(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
+    held = {(r["merchant_id"], r["customer_id"]): r["status"] for r in rows}
+    missing = wanted - held.keys()
+    locked: set[Key] = set()
+    if missing and not wait:
+        found = await queries.existing_customers(
+            conn, merchants=[m for m, _ in missing], customers=[c for _, c in missing]
+        )
+        locked = {(r["merchant_id"], r["customer_id"]) for r in found}
+    return {key for key, status in held.items() if status not in ("ERASING", "ERASED")}, locked
+
+
+async def _recorded(conn: Conn, sales: Sequence[Sale]) -> dict[Key, Recorded]:
+    """Return the sales that are recorded already, as they stand."""
+    if not sales:
+        return {}
+    rows = await queries.recorded_purchases(
+        conn, merchants=[s.merchant_id for s in sales], purchases=[s.purchase_id for s in sales]
+    )
+    if not rows:
+        return {}
+    keys = [(r["merchant_id"], str(r["purchase_id"])) for r in rows]
+    reasons = await exceptions.reasons_of(conn, keys)
+    return {
+        key: Recorded(
+            PurchaseCompleted.FromString(row["body"]),
+            row["fingerprint"],
+            reasons.get(key, ()),
+            row["status"],
+            row["revision"],
+        )
+        for key, row in zip(keys, rows, strict=True)
+    }
+
+
+async def _write(conn: Conn, fold: _Fold) -> dict[Key, Recorded]:
+    """Write sales, statistics, exceptions and events; returns those that are new."""
+    if not fold.fresh:
+        return {}
+    sales = list(fold.fresh.values())
+    rows = await queries.insert_purchases(
+        conn,
+        merchants=[s.merchant_id for s in sales],
+        purchases=[s.purchase_id for s in sales],
+        customers=[s.event.customer_id for s in sales],
+        stores=[s.store_id for s in sales],
+        receipts=[s.event.receipt_number for s in sales],
+        staff=[s.staff_ref for s in sales],
+        effective=[s.effective_at for s in sales],
+        received=[s.received_at for s in sales],
+        totals=[s.total for s in sales],
+        fingerprints=[s.fingerprint for s in sales],
+        bodies=[s.event.SerializeToString() for s in sales],
+    )
+    written = {(r["merchant_id"], str(r["purchase_id"])) for r in rows}
+    new = {k: s for k, s in fold.fresh.items() if k in written}
+    await _count(conn, new.values())
+    await exceptions.write(conn, [n for k in new for n in fold.noticed[k]])
+    await events.publish(conn, TOPIC, [_outgoing(s) for s in new.values()])
+    for sale in new.values():
+        metrics.PURCHASES.labels("replaced" if sale.event.occurred_at_implausible else "believed").inc()
+    return {
+        k: Recorded(s.event, s.fingerprint, tuple(n.reason for n in fold.noticed[k])) for k, s in new.items()
+    }
+
+
+async def _count(conn: Conn, sales: Iterable[Sale]) -> None:
+    bought: dict[Key, Bought] = {}
+    for sale in sales:
+        if sale.event.customer_id:
+            customer = (sale.merchant_id, sale.event.customer_id)
+            bought.setdefault(customer, Bought()).add(sale.total, sale.effective_at)
+    if bought:
+        await queries.count_bought(
+            conn,
+            merchants=[m for m, _ in bought],
+            customers=[c for _, c in bought],
+            visits=[b.visits for b in bought.values()],
+            spend=[b.spend for b in bought.values()],
+            first_at=[b.first_at for b in bought.values()],
+            last_at=[b.last_at for b in bought.values()],
+        )
+
+
+def _outgoing(sale: Sale) -> events.Outgoing:
+    return events.Outgoing(
+        type="purchase-completed",
+        merchant_id=sale.merchant_id,
+        key=sale.event.customer_id or sale.purchase_id,
+        payload=sale.event,
+        time=sale.received_at,
+    )

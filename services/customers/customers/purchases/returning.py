@@ -1,0 +1,268 @@
+"""Takes purchases back: reads what is left, lets splitting decide, writes the return and its event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from customers import metrics
+from customers.merchants.store import Shops
+from customers.purchases import exceptions, model, times
+from customers.purchases.errors import PurchaseNotFound
+from customers.purchases.left import Decision, Left, LineLeft, TenderLeft
+from customers.purchases.splitting import Item, Reason, decide
+from customers.purchases.sql import TOPIC, queries
+from customers.purchases.tenders import kind_of
+from kit import events
+from kit.db import Conn
+from kit.errors import IdempotencyConflict
+from kit.money import Currency, to_minor
+from langganan.events.v1.purchases_pb2 import PurchaseCompleted, PurchaseReturned
+from langganan.types.v1.line_pb2 import LINE_KIND_ROUNDING
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to be taken back; `named`: the refunds that the till names itself, by tender."""
+
+    merchant_id: str
+    purchase_id: str
+    customer_id: str
+    reason: Reason
+    items: tuple[Item, ...]
+    named: dict[str, int] | None
+    override: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A return as asked for."""
+
+    terms: Terms
+    return_id: str
+    store_id: str
+    register_id: str
+    staff_ref: str
+    receipt_number: str
+    occurred_at: Timestamp
+    received_at: datetime
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A purchase as it stands: its row, its sale, what is left, its returns (rows with event)."""
+
+    row: Any
+    sale: PurchaseCompleted
+    currency: Currency
+    left: Left
+    returns: tuple[tuple[Any, PurchaseReturned], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """A return as it was recorded; `total_left` of the purchase after it, minor units."""
+
+    event: PurchaseReturned
+    total_left: int
+    receipt_number: str = ""
+
+
+async def standing(conn: Conn, merchant_id: str, purchase_id: str) -> Standing:
+    """Read a purchase and fold its returns; raises PURCHASE_NOT_FOUND."""
+    row = await queries.purchase(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+    if row is None:
+        raise PurchaseNotFound(purchase_id)
+    rows = []
+    if row["revision"] > 1:
+        rows = await queries.returns_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+    sale = PurchaseCompleted.FromString(row["body"])
+    currency = Currency(sale.currency_code, sale.minor_digits)
+    returns = tuple((r, PurchaseReturned.FromString(r["body"])) for r in rows)
+    return Standing(row, sale, currency, left_of(sale, currency, [e for _, e in returns]), returns)
+
+
+def left_of(sale: PurchaseCompleted, currency: Currency, returns: Sequence[PurchaseReturned]) -> Left:
+    """Return what is left of a sale after these returns."""
+    lines = []
+    for line in sale.lines:
+        net, quantity = to_minor(line.net, currency), line.quantity.thousandths
+        lines.append(LineLeft(line.line_id, net, quantity, net, quantity, line.kind == LINE_KIND_ROUNDING))
+    tenders = [
+        TenderLeft(t.tender_id, to_minor(t.amount, currency), t.WhichOneof("means") == "on_account")
+        for t in sale.tenders
+    ]
+    left = Left(tuple(lines), tuple(tenders))
+    line_at = {line.line_id: i for i, line in enumerate(lines)}
+    tender_at = {tender.tender_id: i for i, tender in enumerate(tenders)}
+    for event in returns:
+        left = left.less(
+            [(line_at[p.line_id], p.quantity_thousandths, p.amount) for p in event.lines],
+            [(tender_at[r.tender_id], r.amount) for r in event.refunds],
+            void=event.reason == Reason.VOID.name,
+        )
+    return left
+
+
+async def quote(conn: Conn, terms: Terms) -> Returned:
+    """Return what a return would be now; writes nothing."""
+    await _check_customer(conn, terms)
+    now = await standing(conn, terms.merchant_id, terms.purchase_id)
+    decision = decide(now.left, terms.reason, terms.items, terms.named, override=terms.override)
+    return Returned(_event(now, terms, decision), decision.total_left)
+
+
+async def _check_customer(conn: Conn, terms: Terms) -> str:
+    """Return whose purchase it is; raises PURCHASE_NOT_FOUND where the request names somebody else.
+
+    The id that an offline sale named in vain passes for the anonymous sale that became of it.
+    """
+    merchant_id, purchase_id, named = terms.merchant_id, terms.purchase_id, terms.customer_id
+    row = await queries.purchase_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+    if row is None:
+        raise PurchaseNotFound(purchase_id)
+    owner = str(row["customer_id"])
+    if named != owner:
+        claimed = "" if owner else await exceptions.unknown_customer_of(conn, merchant_id, purchase_id)
+        if not claimed or named != claimed:
+            raise PurchaseNotFound(purchase_id)
+    return owner
+
+
+class Returner:
+    """Records returns; `shops` tells the zone of the store of the return."""
+
+    def __init__(self, shops: Shops) -> None:
+        self._shops = shops
+
+    async def record(self, conn: Conn, requests: Sequence[Return], wait: bool) -> list[Returned]:
+        """Record each return once and answer it. One lock is held at a time: give a list of one."""
+        del wait  # waits: returns do not share a batch
+        return [await self._record(conn, request) for request in requests]
+
+    async def _record(self, conn: Conn, request: Return) -> Returned:
+        terms = request.terms
+        owner = await _check_customer(conn, terms)
+        if owner:
+            await queries.lock_customers(conn, merchants=[terms.merchant_id], customers=[owner])
+        else:
+            await queries.lock_purchase(conn, merchant_id=terms.merchant_id, purchase_id=terms.purchase_id)
+        known = await queries.recorded_return(
+            conn, merchant_id=terms.merchant_id, return_id=request.return_id
+        )
+        if known is not None:
+            if known["fingerprint"] != request.fingerprint:
+                raise IdempotencyConflict("return", request.return_id)
+            event = PurchaseReturned.FromString(known["body"])
+            return Returned(event, known["total_left"], known["receipt_number"])
+        now = await standing(conn, terms.merchant_id, terms.purchase_id)
+        decision = decide(now.left, terms.reason, terms.items, terms.named, override=terms.override)
+        shop = await self._shops.one(conn, terms.merchant_id, request.store_id, request.received_at)
+        event = _event(now, terms, decision)
+        _complete(event, now, request, shop.time_zone)
+        await _write(conn, now, request, decision, event)
+        metrics.RETURNS.labels(terms.reason.name).inc()
+        return Returned(event, decision.total_left, request.receipt_number)
+
+
+def _event(now: Standing, terms: Terms, decision: Decision) -> PurchaseReturned:
+    sale = now.sale
+    event = PurchaseReturned(
+        merchant_id=terms.merchant_id,
+        purchase_id=terms.purchase_id,
+        customer_id=sale.customer_id,
+        currency_code=sale.currency_code,
+        minor_digits=sale.minor_digits,
+        reason=terms.reason.name,
+        purchase_effective_at=sale.effective_at,
+        total=decision.total,
+        exhausts=decision.exhausts,
+    )
+    for part in decision.lines:
+        line = sale.lines[part.index]
+        event.lines.add(
+            line_id=line.line_id,
+            quantity_thousandths=part.quantity,
+            amount=part.amount,
+            amount_left_before=part.left_before,
+            kind=line.kind,
+            exhausts=part.exhausts,
+        )
+    for refund in decision.refunds:
+        tender = sale.tenders[refund.index]
+        event.refunds.add(
+            tender_id=tender.tender_id,
+            kind=kind_of(tender),
+            amount=refund.amount,
+            amount_left_before=refund.left_before,
+            reservation_id=tender.points.reservation_id,
+            hold_id=tender.on_account.hold_id,
+            account_customer_id=tender.on_account.account_customer_id,
+        )
+    return event
+
+
+def _complete(event: PurchaseReturned, now: Standing, request: Return, zone: str) -> None:
+    """Put in what a quote does not have: id, store, times, revision."""
+    moment = model.moment(times.to_datetime(request.occurred_at), request.received_at)
+    event.return_id = request.return_id
+    event.store_id = request.store_id
+    event.time_zone = zone
+    event.occurred_at.CopyFrom(request.occurred_at)
+    event.received_at.CopyFrom(times.to_stamp(request.received_at))
+    event.effective_at.CopyFrom(event.received_at if moment.implausible else request.occurred_at)
+    event.revision = now.row["revision"] + 1
+
+
+async def _write(
+    conn: Conn, now: Standing, request: Return, decision: Decision, event: PurchaseReturned
+) -> None:
+    purchase = {"merchant_id": event.merchant_id, "purchase_id": event.purchase_id}
+    inserted = await queries.insert_return(
+        conn,
+        return_id=request.return_id,
+        revision=event.revision,
+        receipt_number=request.receipt_number,
+        register_id=request.register_id,
+        staff_ref=request.staff_ref,
+        received_at=request.received_at,
+        total=decision.total,
+        total_left=decision.total_left,
+        fingerprint=request.fingerprint,
+        body=event.SerializeToString(),
+        **purchase,
+    )
+    if inserted is None:
+        # Taken since we looked, by a return of another customer's purchase.
+        raise IdempotencyConflict("return", request.return_id)
+    status = "PARTLY_RETURNED"
+    if request.terms.reason is Reason.VOID:
+        status = "VOIDED"
+    elif decision.exhausts:
+        status = now.row["status"] if now.left.gone else "RETURNED"
+    await queries.mark_returned(
+        conn, total_left=decision.total_left, status=status, revision=event.revision, **purchase
+    )
+    if event.customer_id:
+        customer = {"merchant_id": event.merchant_id, "customer_id": event.customer_id}
+        await queries.uncount_bought(conn, total=decision.total, **customer)
+        if now.left.total and not decision.total_left:
+            await queries.uncount_visit(conn, **customer)
+    await events.publish(
+        conn,
+        TOPIC,
+        [
+            events.Outgoing(
+                type="purchase-returned",
+                merchant_id=event.merchant_id,
+                key=event.customer_id or event.purchase_id,
+                payload=event,
+                time=request.received_at,
+            )
+        ],
+    )
