@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from kit.migrate import KIT_FOLDER, migrate
 
+from kit.migrate import KIT_FOLDER, migrate
 from local.part import PartFailed, free_port
 from local.postgres import Postgres, binaries
 from local.settings import ROOT

@@ -10,7 +10,6 @@ from typing import IO
 
 from kit.errors import DomainError
 from kit.events import topics
-
 from local import databases
 from local.clock import StackClock
 from local.http import get, wait_settled

@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import langganan
 from google.protobuf.descriptor import FileDescriptor
 from joserfc import jwt
 from joserfc.jwk import OKPKey
+
+import langganan
 
 AUDIENCE = "langganan"
 ISSUER = "https://langganan.localhost"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from kit.auth import Verifier
 from kit.errors import Unauthenticated
-
 from local.clock import StackClock
 from local.http import wait_settled
 from local.mailsink import Mailbox, mail_path

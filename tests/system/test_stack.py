@@ -11,8 +11,8 @@ import asyncpg
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from kit.testing import eventually
 
+from kit.testing import eventually
 from local.part import Part, PartFailed
 from local.settings import LocalSettings
 from local.stack import Stack
