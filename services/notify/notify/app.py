@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from kit import plugins
 from kit.events import Consumer
 from kit.runtime import Runtime, Service
 from kit.sweep import Sweep
 from langganan.notify.v1.messages_pb2_grpc import add_MessageServiceServicer_to_server
-
-from kit import plugins
 from notify.channels.plugin import CONTRACT, GROUP, Channel
 from notify.messages import handlers
 from notify.messages.rpc import MessageServicer

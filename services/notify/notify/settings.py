@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kit.settings import ServiceSettings
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
+
+from kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type import date_pb2
+
 from kit.errors import InvalidArgument
 from kit.money import Currency, to_minor, to_money
 from langganan.notify.v1 import messages_pb2
-
 from notify.errors import InvalidDate, InvalidTimeZone
 from notify.messages.records import Stored
 from notify.templates.values import Amount, Moment, Value, check_neutral

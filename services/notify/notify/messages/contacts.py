@@ -8,9 +8,9 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
+
 from kit.auth import MERCHANT_METADATA
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
-
 from notify import metrics
 from notify.messages.model import Contact, Reason, Way
 

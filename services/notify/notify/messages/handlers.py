@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from kit import db
 from kit.errors import InvalidArgument
 from kit.events import Handler, Received
 from kit.ids import derived_uuid
 from kit.money import Currency, to_minor
 from langganan.events.v1 import customers_pb2, purchases_pb2
-
-from kit import db
 from notify.messages import store
 from notify.messages.records import NewMessage
 from notify.templates.catalogue import PAID_BY, PURCHASE_CONFIRMATION

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc.aio
+
+from kit import db, paging
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
@@ -14,8 +16,6 @@ from kit.errors import IdempotencyConflict
 from kit.fingerprint import Field, fingerprint
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
-
-from kit import db, paging
 from notify.errors import ChannelUnknown, MessageNotFound, NotAfterInvalid
 from notify.messages import store
 from notify.messages.codec import encode, state_name, value

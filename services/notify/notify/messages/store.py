@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kit import db
 from kit.errors import IdempotencyConflict
 from kit.events import publish
-
-from kit import db
 from notify import events, metrics
 from notify.messages.model import FINAL, Outcome, Reason, State
 from notify.messages.records import Claimed, NewMessage, Stored
@@ -48,14 +47,16 @@ async def lock(conn: db.Conn, customers: Iterable[Customer]) -> None:
         locked |= wanted
         named = _columns(sorted(wanted))
         await _queries.open_recipients(conn, **named)
-        rows = await _queries.lock_recipients(conn, **named)
+        rows = [row async for row in _queries.lock_recipients(conn, **named)]
         survivors = {(r["merchant_id"], r["merged_into"]) for r in rows if r["merged_into"]}
         wanted = survivors - locked
 
 
 async def _recipients(conn: db.Conn, customers: Iterable[Customer]) -> dict[Customer, _Recipient]:
-    rows = await _queries.recipients_of(conn, **_columns(customers))
-    return {(r["merchant_id"], r["customer_id"]): _Recipient(r["erased_at"], r["merged_into"]) for r in rows}
+    return {
+        (r["merchant_id"], r["customer_id"]): _Recipient(r["erased_at"], r["merged_into"])
+        async for r in _queries.recipients_of(conn, **_columns(customers))
+    }
 
 
 async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> None:
@@ -88,7 +89,7 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> None:
         )
         for name, value in zip(_INSERTED, row, strict=True):
             columns[name].append(value)
-    for made in await _queries.insert_messages(conn, **columns):
+    async for made in _queries.insert_messages(conn, **columns):
         metrics.MESSAGES_MADE.labels(made["kind"]).inc()
         if made["state"] in FINAL:
             metrics.MESSAGES_FINISHED.labels(made["kind"], made["state"], made["reason"]).inc()
@@ -156,10 +157,10 @@ async def page(
         "limit": limit,
     }
     if customer_id:
-        rows = await _queries.list_messages_of_customer(conn, customer_id=customer_id, **common)
+        rows = _queries.list_messages_of_customer(conn, customer_id=customer_id, **common)
     else:
-        rows = await _queries.list_messages(conn, **common)
-    return [_stored(row) for row in rows]
+        rows = _queries.list_messages(conn, **common)
+    return [_stored(row) async for row in rows]
 
 
 def _stored(row: Any) -> Stored:
@@ -172,7 +173,7 @@ def _stored(row: Any) -> Stored:
 
 async def claim(conn: db.Conn, *, limit: int, lease_s: float) -> list[Claimed]:
     """Begin an attempt of up to `limit` messages that are due; commit before any I/O."""
-    rows = await _queries.claim_messages(conn, limit=limit, lease_s=lease_s)
+    rows = _queries.claim_messages(conn, limit=limit, lease_s=lease_s)
     return [
         Claimed(
             **{
@@ -181,7 +182,7 @@ async def claim(conn: db.Conn, *, limit: int, lease_s: float) -> list[Claimed]:
                 "last_failure": Reason(row["last_failure"]),
             }
         )
-        for row in rows
+        async for row in rows
     ]
 
 
@@ -194,7 +195,7 @@ async def finish(
     time, `retry_s` wall seconds.
     """
     await lock(conn, {(claimed.merchant_id, claimed.customer_id) for claimed, _ in attempts})
-    rows = await _queries.finish_attempts(
+    rows = _queries.finish_attempts(
         conn,
         now=now,
         merchant_ids=[c.merchant_id for c, _ in attempts],
@@ -207,7 +208,7 @@ async def finish(
         languages=[o.language for _, o in attempts],
         pauses=[0.0 if o.at_once else retry_s for _, o in attempts],
     )
-    written = {(r["merchant_id"], r["message_id"]): (r["customer_id"], r["channel"]) for r in rows}
+    written = {(r["merchant_id"], r["message_id"]): (r["customer_id"], r["channel"]) async for r in rows}
     done = [(c, o) for c, o in attempts if (c.merchant_id, c.message_id) in written]
     outgoing = []
     for claimed, outcome in done:
@@ -232,7 +233,7 @@ async def erase(conn: db.Conn, erased: Sequence[tuple[Customer, datetime]]) -> N
     """Mark locked customers erased and skip what they have not been sent."""
     columns = {**_columns(c for c, _ in erased), "erased": [at for _, at in erased]}
     await _queries.erase_recipients(conn, **columns)
-    for row in await _queries.skip_messages_of_erased(conn, **columns):
+    async for row in _queries.skip_messages_of_erased(conn, **columns):
         metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.CUSTOMER_ERASED).inc()
 
 

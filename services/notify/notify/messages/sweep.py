@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from kit.clock import Clock
 
 from kit import db
+from kit.clock import Clock
 from notify import metrics
 from notify.channels.plugin import Channel, NotSent, Outbound
 from notify.messages import model, store
@@ -140,8 +140,9 @@ class Sender:
             text = self._renderer.render(
                 template, message.variables, language=language, name=contact.name, shop=contact.shop
             )
-        except DoesNotRender as error:
-            log.error("template_broken", template=message.template, why=str(error))
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others of its batch
+            why = str(error) if isinstance(error, DoesNotRender) else type(error).__name__
+            log.error("template_broken", template=message.template, message=message.message_id, why=why)
             return Outcome(State.FAILED, Reason.TEMPLATE_BROKEN)
         merchant = hashlib.sha256(message.merchant_id.encode()).hexdigest()[:8]
         outbound = Outbound(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -29,21 +30,22 @@ def _zone(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=64)
-def _pattern(language: str) -> NumberPattern:
-    pattern = _locale(language).currency_formats["standard"]
+def _pattern(language: str, digits: int) -> NumberPattern:
+    """The language's pattern for money, with the merchant's minor digits in place of ISO's."""
+    pattern = copy(_locale(language).currency_formats["standard"])
     assert isinstance(pattern, NumberPattern)
+    pattern.frac_prec = (digits, digits)
     return pattern
 
 
 @lru_cache(maxsize=4096)
 def money(amount: Amount, language: str) -> str:
     """Return the amount with the merchant's digits: 12500 IDR is "Rp 12.500" in Indonesian."""
-    text = _pattern(language).apply(
+    text = _pattern(language, amount.digits).apply(
         Decimal(amount.minor).scaleb(-amount.digits),
         _locale(language),
         currency=amount.currency,
         currency_digits=False,
-        force_frac=(amount.digits, amount.digits),
     )
     # CLDR's currencySpacing, which babel leaves out: a symbol that ends in a letter stands apart. A common
     # space, as plain text copes better with it than with the no-break one.
