@@ -69,6 +69,7 @@ class Consumer:
         self._in_flight = False
         self._kafka: AIOKafkaConsumer | None = None
         self._presence = membership.Presence()
+        self._ends: membership.Ends | None = None
         self._uncommitted: dict[TopicPartition, int] = {}
         self._committed_at = 0.0
         self._why = ""
@@ -95,6 +96,12 @@ class Consumer:
 
     async def run(self) -> None:
         """Consume until cancelled; a poll in flight is finished and committed, then the group is left."""
+        try:
+            await self._run()
+        finally:
+            self._enter("ended")
+
+    async def _run(self) -> None:
         failures = 0
         while True:
             try:
@@ -111,17 +118,14 @@ class Consumer:
                 log.warning("consumer_away", group=self._group, error=type(error).__name__, why=str(error))
                 await asyncio.sleep(_backoff(failures))
                 failures += 1
-            except asyncio.CancelledError:
-                self._enter("ended")
-                raise
 
     async def settled(self) -> bool:
         """Whether all that is in Kafka now has been applied, nothing is in flight or due for another try."""
-        kafka = self._kafka
-        if kafka is None or not self.healthy or self._in_flight or not self._presence.joined:
+        kafka, ends = self._kafka, self._ends
+        if kafka is None or ends is None or not self.healthy or self._in_flight or not self._presence.joined:
             return False
         try:
-            lag = await membership.lag(kafka)
+            lag = await ends.lag(kafka)
             waiting = await self._monitor.not_yet_hoped_for()
         except (KafkaError, *db.LOST):
             return False
@@ -159,15 +163,20 @@ class Consumer:
     async def _belong(self) -> None:
         """Join the group and work in it; whatever ends that, leave it."""
         self._presence = membership.Presence()
+        ends = membership.Ends(self._bootstrap)
+        self._ends = ends
         self._uncommitted = {}
         kafka = membership.client(self._bootstrap, self._prefix + self._group)
         kafka.subscribe(self._topics, listener=self._presence)
         watch: asyncio.Task[None] | None = None
         try:
             await kafka.start()
+            await ends.start()
             self._kafka = kafka
             self._enter("running")
-            watch = asyncio.create_task(self._monitor.watch(kafka, lambda: self._in_flight))
+            watch = asyncio.create_task(
+                self._monitor.watch(lambda: self._ends.lag(kafka), lambda: self._in_flight)
+            )
             await self._rounds(kafka)
         finally:
             self._kafka = None
@@ -175,6 +184,7 @@ class Consumer:
                 watch.cancel()
                 await asyncio.wait([watch])
             await membership.leave(kafka)
+            await ends.stop()
 
     async def _rounds(self, kafka: AIOKafkaConsumer) -> None:
         while True:

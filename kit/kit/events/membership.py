@@ -44,17 +44,33 @@ def client(bootstrap: str, group: str) -> AIOKafkaConsumer:
     )
 
 
-async def lag(kafka: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-    """Records that wait, by assigned partition, as the broker sees it now."""
-    assigned = list(kafka.assignment())
-    if not assigned:
-        return {}
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            ends = await kafka.end_offsets(assigned)
-            return {p: max(0, end - await kafka.position(p)) for p, end in ends.items()}
-    except TimeoutError as error:
-        raise KafkaError("the broker did not say how long its partitions are") from error
+class Ends:
+    """Knows where the partitions end, over a connection of its own: on the consumer's the question would
+    wait behind the long poll, half a second.
+    """
+
+    def __init__(self, bootstrap: str) -> None:
+        self._kafka = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+
+    async def start(self) -> None:
+        """Connect; raises KafkaError."""
+        await self._kafka.start()
+
+    async def lag(self, kafka: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """Records that wait for `kafka`, by assigned partition, as the broker sees it now."""
+        assigned = list(kafka.assignment())
+        if not assigned:
+            return {}
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                ends = await self._kafka.end_offsets(assigned)
+                return {p: max(0, end - await kafka.position(p)) for p, end in ends.items()}
+        except TimeoutError as error:
+            raise KafkaError("the broker did not say how long its partitions are") from error
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._kafka.stop()
 
 
 async def leave(kafka: AIOKafkaConsumer) -> None:

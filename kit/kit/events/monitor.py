@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from kit import db, metrics
 from kit.db import Pool
-from kit.events import inbox, membership, trouble
+from kit.events import inbox, trouble
 from kit.events.envelope import Record
 
 log = structlog.get_logger(__name__)
 _queries = db.load(__file__)
 
+Lag = Callable[[], Awaitable[Mapping[TopicPartition, int]]]
 EVERY_SECONDS = 2.0
 UPKEEP_SECONDS = 3600.0
 HOPED_FOR_ATTEMPTS = 5
@@ -66,19 +67,19 @@ class Monitor:
         for record in records:
             seconds.observe(max(0.0, now - record.timestamp / 1000))
 
-    async def watch(self, kafka: AIOKafkaConsumer, in_flight: Callable[[], bool]) -> None:
+    async def watch(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
         """Measure every two seconds until cancelled."""
         while True:
             try:
-                await self._measure(kafka, in_flight)
+                await self._measure(lag, in_flight)
                 await self.prepare()
             except (KafkaError, *db.LOST, *trouble.AGAIN, *trouble.UNABLE) as error:
                 log.info("consumer_not_measured", group=self._group, error=type(error).__name__)
             await asyncio.sleep(EVERY_SECONDS)
 
-    async def _measure(self, kafka: AIOKafkaConsumer, in_flight: Callable[[], bool]) -> None:
+    async def _measure(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
         by_topic: dict[str, int] = {}
-        for partition, waiting in (await membership.lag(kafka)).items():
+        for partition, waiting in (await lag()).items():
             by_topic[partition.topic] = by_topic.get(partition.topic, 0) + waiting
         for topic, waiting in by_topic.items():
             metrics.CONSUMER_LAG.labels(self._group, topic).set(waiting)
