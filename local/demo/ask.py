@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
 from google.type.date_pb2 import Date
+
 from langganan.credit.v1 import accounts_pb2 as credit_pb2
 from langganan.credit.v1 import invoices_pb2, payments_pb2
 from langganan.customers.v1 import profiles_pb2, purchases_pb2
 from langganan.loyalty.v1 import accounts_pb2 as loyalty_pb2
 from langganan.notify.v1 import messages_pb2
-
 from local.demo.gateway import Gateway
 
 PAGE = 200

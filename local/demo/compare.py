@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from langganan.credit.v1 import invoices_pb2
 from langganan.customers.v1 import purchases_pb2
 from langganan.loyalty.v1 import redemptions_pb2
-
 from local.demo import ask
 from local.demo.gateway import Gateway
 from local.demo.journal import Journal

@@ -11,13 +11,13 @@ from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
+
 from langganan.credit.v1 import accounts_pb2_grpc as credit_accounts
 from langganan.credit.v1 import holds_pb2_grpc, invoices_pb2_grpc, payments_pb2_grpc
 from langganan.customers.v1 import merchants_pb2_grpc, profiles_pb2_grpc, purchases_pb2_grpc
 from langganan.loyalty.v1 import accounts_pb2_grpc as loyalty_accounts
 from langganan.loyalty.v1 import programs_pb2_grpc, redemptions_pb2_grpc
 from langganan.notify.v1 import messages_pb2_grpc
-
 from local.demo.script import LOST, TWICE
 
 AGAIN = {

@@ -7,9 +7,9 @@ import uuid
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
+
 from langganan.customers.v1 import contacts_pb2, profiles_pb2, purchases_pb2, returns_pb2
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
-
 from local.demo.baskets import Basket, Line
 from local.demo.journal import Tendered
 from local.demo.people import Person

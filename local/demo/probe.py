@@ -7,7 +7,6 @@ import time
 from array import array
 
 from langganan.loyalty.v1 import accounts_pb2
-
 from local.demo.gateway import Gateway
 
 EVERY = 40  # sales between two probes

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Mapping
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from langganan.credit.v1 import accounts_pb2 as credit_pb2
 from langganan.customers.v1 import merchants_pb2, profiles_pb2
 from langganan.loyalty.v1 import programs_pb2
 from langganan.types.v1 import tender_pb2
-
 from local.demo.gateway import Gateway
 from local.demo.messages import CURRENCY, Ids, customer, money, origin, store_id
 from local.demo.people import ZONES, Person, zone_of

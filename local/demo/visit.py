@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from langganan.credit.v1 import accounts_pb2 as credit_pb2
 from langganan.credit.v1 import holds_pb2, payments_pb2
 from langganan.customers.v1 import purchases_pb2
 from langganan.loyalty.v1 import redemptions_pb2
 from langganan.types.v1 import line_pb2, tender_pb2
-
 from local.demo import messages
 from local.demo.baskets import GOODS, Basket, Baskets
 from local.demo.gateway import Gateway
