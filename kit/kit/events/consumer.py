@@ -174,9 +174,8 @@ class Consumer:
             await ends.start()
             self._kafka = kafka
             self._enter("running")
-            watch = asyncio.create_task(
-                self._monitor.watch(lambda: self._ends.lag(kafka), lambda: self._in_flight)
-            )
+            watching = self._monitor.watch(lambda: ends.lag(kafka), lambda: self._in_flight)
+            watch = asyncio.create_task(watching)
             await self._rounds(kafka)
         finally:
             self._kafka = None
