@@ -8,6 +8,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
+from prometheus_client import REGISTRY
 
 from kit.events import Handler, Outgoing
 from kit.events.envelope import as_record
@@ -163,12 +164,13 @@ async def test_a_refusal_that_is_returned_redoes_nothing(shop, event: Event) -> 
 async def test_a_locked_account_is_waited_for_and_not_parked(shop, event: Event) -> None:
     consumer = shop.consumer()
     await shop.deliver(event("tea"), to=consumer)
+    retries = ("langganan_consumer_retries_total", {"group": "shop", "cause": "LockNotAvailableError"})
+    before = REGISTRY.get_sample_value(*retries) or 0
     async with shop.pool.acquire() as other:
         await other.execute("begin")
         await other.execute("select 1 from accounts for update")
         poll = asyncio.create_task(shop.deliver(event("salt"), to=consumer))
-        # Longer than lock_timeout: at least one attempt has failed.
-        await asyncio.wait([poll], timeout=0.8)
+        await eventually(lambda: (REGISTRY.get_sample_value(*retries) or 0) > before)
         assert not poll.done()
         await other.execute("commit")
         await poll

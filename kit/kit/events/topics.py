@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from kit.errors import FailedPrecondition, Unavailable
 
 NAMES = ("customers", "loyalty", "credit", "notify")
+KNOWN_SECONDS = 15.0
 RETENTION_MS = 30 * 24 * 3600 * 1000
 
 
@@ -54,16 +56,23 @@ async def ensure(bootstrap: str, specs: Sequence[TopicSpec]) -> list[str]:
                     topic=spec.name,
                 )
         missing = [spec for spec in specs if spec.name not in found]
-        if missing:
-            await _create(admin, missing)
-        return [spec.name for spec in missing]
-    except KafkaError as error:
+        made = await _create(admin, missing) if missing else []
+        async with asyncio.timeout(KNOWN_SECONDS):
+            await _until_known(admin, {spec.name for spec in missing})
+        return made
+    except (KafkaError, TimeoutError) as error:
         raise Unavailable(f"Kafka at {bootstrap} could not make the topics: {error}") from error
     finally:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> None:
+async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    """The controller answers before the brokers know; wait, so that whoever starts next finds them."""
+    while names - set(await admin.list_topics()):
+        await asyncio.sleep(0.05)  # noqa: ASYNC110  nobody in this process can tell us
+
+
+async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
     response = await admin.create_topics(
         [
             NewTopic(
@@ -75,8 +84,11 @@ async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> Non
             for spec in specs
         ]
     )
+    made: list[str] = []
     for name, code, *detail in response.topic_errors:
         error = for_code(code)
-        # Another process may have made it in between.
-        if code and error is not TopicAlreadyExistsError:
+        if not code:
+            made.append(name)
+        elif error is not TopicAlreadyExistsError:  # another process may have made it in between
             raise error(f"{name}: {detail[0] if detail else ''}")
+    return made
