@@ -68,8 +68,8 @@ async def ensure(bootstrap: str, specs: Sequence[TopicSpec]) -> list[str]:
 
 async def _until_known(admin: AIOKafkaAdminClient, names: set[str]) -> None:
     """The controller answers before the brokers know; wait, so that whoever starts next finds them."""
-    while names - set(await admin.list_topics()):
-        await asyncio.sleep(0.05)  # noqa: ASYNC110  nobody in this process can tell us
+    while names - set(await admin.list_topics()):  # noqa: ASYNC110  nobody here can tell us
+        await asyncio.sleep(0.05)
 
 
 async def _create(admin: AIOKafkaAdminClient, specs: Sequence[TopicSpec]) -> list[str]:
