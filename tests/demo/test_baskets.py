@@ -7,14 +7,14 @@ from local.demo import baskets
 from local.demo.baskets import Product
 
 
-def columns(*rows: tuple[int, int, int, int, float, float, float, float, int]) -> dict[str, np.ndarray]:
+def columns(*rows: tuple[int, int, int, int, float, float, float, float, int]) -> baskets.Column:
     names = ["household_id", "basket_id", "product_id", "quantity", "sales_value"]
     names += ["retail_disc", "coupon_disc", "coupon_match_disc"]
     table = {name: np.array([row[at] for row in rows]) for at, name in enumerate(names)}
     table["store_id"] = np.full(len(rows), 330)
     stamps = [np.datetime64("2017-01-01T10:00:00") + np.timedelta64(row[8], "s") for row in rows]
     table["transaction_timestamp"] = np.array(stamps, dtype="datetime64[ns]")
-    return table
+    return table.__getitem__
 
 
 def test_float_noise_becomes_whole_cents_and_a_cent_is_a_hundred_rupiah() -> None:
@@ -94,3 +94,10 @@ def test_a_run_of_the_real_data_spans_the_year_and_keeps_every_line() -> None:
     assert sum(len(basket.lines) for basket in made) == made.lines_in_all
     assert (made.at[-1] - made.at[0]) > 300 * 86_400
     assert [basket.total for basket in made] == made.totals.tolist()
+
+
+def test_all_of_the_source_is_played_and_nothing_is_dropped() -> None:
+    made = baskets.load(None, seed=1)
+    assert len(made) == 155_848
+    assert made.lines_in_all == 1_469_307
+    assert int((made.totals == 0).sum()) == 478
