@@ -97,7 +97,7 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
                 f"channel {request.channel} is not set up; there are: {sorted(self._channels)}"
             )
         now = self._clock.now()
-        asked = request.not_after.ToDatetime(UTC) if request.HasField("not_after") else None
+        asked = _asked_not_after(request)
         mark = fingerprint(
             1,
             request.customer_id,
@@ -126,3 +126,12 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
         now = self._clock.now()
         if not now <= not_after <= now + _FURTHEST:
             raise NotAfterInvalid("not_after must lie ahead, at most 7 days", field="not_after")
+
+
+def _asked_not_after(request: messages_pb2.SendMessageRequest) -> datetime | None:
+    if not request.HasField("not_after"):
+        return None
+    try:
+        return request.not_after.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise NotAfterInvalid("not_after is no instant", field="not_after") from error

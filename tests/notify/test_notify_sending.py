@@ -1,0 +1,282 @@
+"""Sending: tried again until it is of no use, never lost, never by the wrong way, skips with a reason."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import pytest
+
+from kit.testing.eventually import eventually
+from langganan.customers.v1 import contacts_pb2
+from langganan.events.v1 import notify_pb2
+from langganan.notify.v1 import messages_pb2
+
+R, S = messages_pb2.MessageReason, messages_pb2.MessageState
+PENDING, SENDING, SENT = S.MESSAGE_STATE_PENDING, S.MESSAGE_STATE_SENDING, S.MESSAGE_STATE_SENT
+FAILED, SKIPPED = S.MESSAGE_STATE_FAILED, S.MESSAGE_STATE_SKIPPED
+
+
+async def confirm(notify: Any, purchase: Any, **facts: Any) -> str:
+    """Make one confirmation for a customer with these facts; return the customer."""
+    customer_id: str = notify.book.add(**facts)
+    await notify.run.deliver(purchase(customer_id, notify.run.clock.now()))
+    return customer_id
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "data", "met"),
+    [
+        ("550 No such user siti@example.com", "250 OK", R.MESSAGE_REASON_ADDRESS_REFUSED),
+        ("450 Mailbox busy", "250 OK", R.MESSAGE_REASON_CHANNEL_BUSY),
+        ("250 OK", "554 Spam", R.MESSAGE_REASON_MESSAGE_REFUSED),
+        ("250 OK", "421 Going down", R.MESSAGE_REASON_CHANNEL_BUSY),
+    ],
+)
+async def test_a_refused_mail_is_tried_again_and_then_given_up(
+    notify: Any, purchase: Any, rcpt: str, data: str, met: int
+) -> None:
+    notify.sink.answer_rcpt, notify.sink.answer_data = rcpt, data
+    customer_id = await confirm(notify, purchase)
+    assert await notify.sweep() == 1
+    message = await notify.only(customer_id)
+    assert (message.state, message.last_failure, message.reason) == (PENDING, met, 0)
+    assert await notify.run.published() == []
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).attempts == 2
+    notify.run.clock.advance(timedelta(hours=6, seconds=1))
+    await eventually(notify.sweep)
+    message = await notify.only(customer_id)
+    assert (message.state, message.reason) == (FAILED, R.MESSAGE_REASON_NOT_AFTER_PASSED)
+    assert (message.last_failure, message.channel) == (met, "email")
+    (said,) = await notify.run.published(notify_pb2.MessageFailed)
+    assert (said.customer_id, said.reason, said.channel) == (customer_id, "NOT_AFTER_PASSED", "email")
+    assert await notify.sweep_until_idle() == 0
+
+
+async def test_a_refused_mail_goes_once_the_relay_takes_it(notify: Any, purchase: Any) -> None:
+    notify.sink.answer_rcpt = "451 greylisted"
+    customer_id = await confirm(notify, purchase)
+    await notify.sweep()
+    notify.sink.answer_rcpt = "250 OK"
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).state == SENT
+    assert len(notify.sink.taken) == 1
+
+
+async def test_a_failed_attempt_waits_thirty_seconds(start_notify: Any, sink: Any, purchase: Any) -> None:
+    async with start_notify(retry_s=30.0) as notify:
+        sink.answer_rcpt = "451 greylisted"
+        await confirm(notify, purchase)
+        await notify.sweep()
+        wait = await notify.run.pool.fetchval(
+            "SELECT extract(epoch FROM due_at - now())::float8 FROM messages"
+        )
+        assert 25 < wait <= 30
+        assert await notify.sweep() == 0
+
+
+async def test_a_relay_that_is_away_delays_and_loses_nothing(notify: Any, purchase: Any) -> None:
+    await confirm(notify, purchase, address="first@example.com")
+    await notify.sweep()
+    await notify.sink.stop()
+    customer_id = await confirm(notify, purchase, address="second@example.com")
+    await notify.sweep()
+    assert (await notify.only(customer_id)).last_failure == R.MESSAGE_REASON_CHANNEL_UNAVAILABLE
+    await notify.sink.start()
+    await eventually(notify.sweep)
+    assert [address for address, _ in notify.sink.taken] == ["first@example.com", "second@example.com"]
+
+
+async def test_a_message_too_late_to_be_of_use_is_skipped(notify: Any, purchase: Any) -> None:
+    customer_id = await confirm(notify, purchase)
+    notify.run.clock.advance(timedelta(hours=6, seconds=1))
+    await notify.sweep()
+    message = await notify.only(customer_id)
+    assert (message.state, message.reason) == (SKIPPED, R.MESSAGE_REASON_NOT_AFTER_PASSED)
+    assert notify.sink.taken == []
+    assert notify.book.calls == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (contacts_pb2.REFUSAL_UNKNOWN, R.MESSAGE_REASON_CUSTOMER_UNKNOWN),
+        (contacts_pb2.REFUSAL_ERASED, R.MESSAGE_REASON_CUSTOMER_ERASED),
+        (contacts_pb2.REFUSAL_RESTRICTED, R.MESSAGE_REASON_CUSTOMER_RESTRICTED),
+        (contacts_pb2.REFUSAL_NO_CONTACT_POINT, R.MESSAGE_REASON_NO_CONTACT),
+        (contacts_pb2.REFUSAL_NO_CONSENT, R.MESSAGE_REASON_NO_CONSENT),
+        (contacts_pb2.REFUSAL_INACTIVE, R.MESSAGE_REASON_CUSTOMER_INACTIVE),
+    ],
+)
+async def test_every_skip_is_stored_with_its_reason(
+    notify: Any, purchase: Any, refusal: int, reason: int
+) -> None:
+    customer_id = await confirm(notify, purchase, refusal=refusal)
+    await notify.sweep()
+    message = await notify.only(customer_id)
+    assert (message.state, message.reason) == (SKIPPED, reason)
+    assert message.HasField("finish_time")
+    assert notify.sink.taken == []
+    assert await notify.run.published() == []
+    assert [m.message_id for m in await notify.listed(states=[SKIPPED])] == [message.message_id]
+
+
+async def test_a_customer_without_a_way_that_is_set_up_is_skipped(notify: Any, purchase: Any) -> None:
+    phone = [(contacts_pb2.CHANNEL_PHONE, "+628123456789"), (contacts_pb2.CHANNEL_WHATSAPP, "+628123456789")]
+    customer_id = await confirm(notify, purchase, allowed=phone)
+    await notify.sweep()
+    assert (await notify.only(customer_id)).reason == R.MESSAGE_REASON_NO_CHANNEL
+
+
+async def test_the_customers_first_way_is_used(start_notify: Any, sink: Any, purchase: Any) -> None:
+    ways = [(contacts_pb2.CHANNEL_WHATSAPP, "+628123456789"), (contacts_pb2.CHANNEL_EMAIL, "a@example.com")]
+    async with start_notify(channels={"email": sink.config(), "console": {}}) as notify:
+        customer_id = await confirm(notify, purchase, allowed=ways)
+        await notify.sweep()
+        assert (await notify.only(customer_id)).channel == "console"
+        assert sink.taken == []
+
+
+async def test_consent_is_asked_again_at_every_attempt(notify: Any, purchase: Any) -> None:
+    notify.sink.answer_rcpt = "451 later"
+    customer_id = await confirm(notify, purchase)
+    await notify.sweep()
+    notify.sink.answer_rcpt = "250 OK"
+    notify.book.people["toko", customer_id].refusal = contacts_pb2.REFUSAL_RESTRICTED
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).reason == R.MESSAGE_REASON_CUSTOMER_RESTRICTED
+    assert notify.sink.taken == []
+
+
+async def test_a_batch_asks_for_contacts_in_one_call(notify: Any, purchase: Any) -> None:
+    at = notify.run.clock.now()
+    people = [notify.book.add(address=f"p{n}@example.com") for n in range(150)]
+    await notify.run.deliver(*(purchase(p, at) for p in people), purchase(people[0], at))
+    assert await notify.sweep() == 151
+    assert notify.book.calls == [("toko", "Bearer a-service-token", 150)]
+    assert len(notify.sink.taken) == 151
+    assert notify.sink.sessions <= 8
+
+
+async def test_customers_being_away_delays_and_loses_nothing(notify: Any, purchase: Any) -> None:
+    notify.book.fails_with = grpc.StatusCode.FAILED_PRECONDITION
+    customer_id = await confirm(notify, purchase)
+    await notify.sweep()
+    message = await notify.only(customer_id)
+    assert (message.state, message.last_failure) == (PENDING, R.MESSAGE_REASON_CONTACTS_UNAVAILABLE)
+    notify.book.fails_with = None
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).state == SENT
+
+
+async def test_an_unreadable_id_does_not_stop_its_batch(notify: Any, purchase: Any) -> None:
+    at = notify.run.clock.now()
+    people = [notify.book.add(address=f"p{n}@example.com") for n in range(5)]
+    notify.book.unreadable = {people[3]}
+    await notify.run.deliver(*(purchase(p, at) for p in people))
+    await notify.sweep()
+    assert len(notify.sink.taken) == 4
+    assert (await notify.only(people[3])).reason == R.MESSAGE_REASON_CUSTOMER_UNKNOWN
+
+
+async def test_a_text_that_does_not_render_does_not_stop_its_batch(notify: Any, purchase: Any) -> None:
+    at = notify.run.clock.now()
+    bad, good = notify.book.add(), notify.book.add(address="good@example.com")
+    await notify.run.deliver(purchase(bad, at, time_zone="Mars/Olympus"), purchase(good, at))
+    await notify.sweep()
+    assert (await notify.only(bad)).reason == R.MESSAGE_REASON_TEMPLATE_BROKEN
+    assert (await notify.only(good)).state == SENT
+    assert len(await notify.run.published(notify_pb2.MessageFailed)) == 1
+
+
+async def test_a_crash_after_the_claim_sends_again_under_the_same_message_id(
+    start_notify: Any, new_database: Any, sink: Any, purchase: Any
+) -> None:
+    url = await new_database("notify")
+    async with start_notify(url, lease_s=0.4) as notify:
+        customer_id = await confirm(notify, purchase)
+        await notify.sweep()
+        first = sink.taken[0][1]["Message-ID"]
+        # The worker died after the relay took the mail and before that was written.
+        await notify.run.pool.execute(
+            "UPDATE messages SET state = 'SENDING', finished_at = NULL, due_at = now() + interval '0.3 s'"
+        )
+        assert (await notify.only(customer_id)).state == SENDING
+        assert await notify.sweep() == 0
+        await eventually(notify.sweep)
+        assert [mail["Message-ID"] for _, mail in sink.taken] == [first, first]
+        assert (await notify.only(customer_id)).attempts == 2
+
+
+async def test_sending_is_committed_before_the_relay_is_spoken_to(notify: Any, purchase: Any) -> None:
+    notify.sink.answers.clear()
+    customer_id = await confirm(notify, purchase)
+    sweep = asyncio.create_task(notify.sweep())
+    await eventually(lambda: notify.sink.sessions)
+    assert (await notify.only(customer_id)).state == SENDING
+    notify.sink.answers.set()
+    assert await sweep == 1
+
+
+async def test_an_outcome_after_the_lease_is_not_written(
+    start_notify: Any, new_database: Any, sink: Any, purchase: Any
+) -> None:
+    url = await new_database("notify")
+    async with start_notify(url, lease_s=0.1) as slow, start_notify(url) as quick:
+        sink.answers.clear()
+        customer_id = await confirm(slow, purchase)
+        late = asyncio.create_task(slow.sweep())
+        await eventually(lambda: sink.sessions)
+        again = asyncio.create_task(eventually(quick.sweep))
+        await eventually(lambda: sink.sessions == 2)
+        sink.answers.set()
+        await late
+        await again
+        message = await quick.only(customer_id)
+        assert (message.state, message.attempts) == (SENT, 2)
+        assert len(await quick.run.published(notify_pb2.MessageDelivered)) == 1
+
+
+async def test_many_workers_send_each_message_once(
+    start_notify: Any, new_database: Any, sink: Any, purchase: Any
+) -> None:
+    url = await new_database("notify")
+    async with start_notify(url, send_batch=7) as one, start_notify(url, send_batch=7) as two:
+        at = one.run.clock.now()
+        people = [one.book.add(address=f"p{n}@example.com") for n in range(60)]
+        await one.run.deliver(*(purchase(p, at) for p in people))
+        await asyncio.gather(*(n.sweep_until_idle() for n in (one, two, one, two)))
+        assert len({address for address, _ in sink.taken}) == len(sink.taken) == 60
+
+
+async def test_stopping_finishes_what_is_under_way_and_returns_the_rest(
+    start_notify: Any, sink: Any, purchase: Any
+) -> None:
+    async with start_notify(channels={"email": sink.config(connections=2)}) as notify:
+        sink.answers.clear()
+        at = notify.run.clock.now()
+        people = [notify.book.add(address=f"p{n}@example.com") for n in range(6)]
+        await notify.run.deliver(*(purchase(p, at) for p in people))
+        sweep = asyncio.create_task(notify.sweep())
+        await eventually(lambda: sink.sessions == 2)
+        sweep.cancel()
+        sink.answers.set()
+        await asyncio.wait([sweep])
+        assert sweep.cancelled()
+        states = sorted(m.state for m in await notify.listed())
+        assert states == sorted([SENT, SENT, PENDING, PENDING, PENDING, PENDING])
+        assert len(sink.taken) == 2
+
+
+async def test_a_hanging_relay_does_not_hold_a_message_for_ever(
+    start_notify: Any, sink: Any, purchase: Any
+) -> None:
+    async with start_notify(send_timeout_s=0.2) as notify:
+        sink.answers.clear()
+        customer_id = await confirm(notify, purchase)
+        await notify.sweep()
+        assert (await notify.only(customer_id)).last_failure == R.MESSAGE_REASON_CHANNEL_UNAVAILABLE
+        sink.answers.set()
+        await eventually(notify.sweep)
+        assert (await notify.only(customer_id)).state == SENT
