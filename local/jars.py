@@ -20,6 +20,7 @@ LOGGING = "org.slf4j:slf4j-simple:1.7.36"
 MEGABYTES = 47  # about what the jars and their descriptions weigh
 CACHE = Path(os.environ.get("LOCAL_CACHE", Path(__file__).resolve().parent.parent / ".cache")) / "kafka"
 LEAST_JAVA = 17
+TRIES = 3  # of a download; what has come stays
 
 
 @cache
@@ -45,8 +46,6 @@ def _remembered() -> tuple[Path, ...]:
 
 
 def _resolve() -> tuple[Path, ...]:
-    import jgo  # slow to import, and needed once
-
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns) as progress:
         task = progress.add_task("Downloading Kafka (once)", total=MEGABYTES * 1_000_000)
@@ -58,15 +57,27 @@ def _resolve() -> tuple[Path, ...]:
         )
         watcher.start()
         try:
-            jars = jgo.build(f"{KAFKA}+{LOGGING}", cache_dir=CACHE).all_jars
-        except Exception as error:
-            raise PartFailed(f"Kafka's jars could not be downloaded from Maven Central: {error}") from error
+            jars = _download()
         finally:
             done.set()
             watcher.join()
         progress.update(task, completed=MEGABYTES * 1_000_000)
     _list().write_text("\n".join(str(jar.relative_to(CACHE)) for jar in jars))
     return tuple(jars)
+
+
+def _download() -> list[Path]:
+    import jgo  # slow to import, and needed once
+
+    for turn in range(TRIES):
+        try:
+            return list(jgo.build(f"{KAFKA}+{LOGGING}", cache_dir=CACHE).all_jars)
+        except (OSError, RuntimeError) as error:
+            if turn == TRIES - 1:
+                raise PartFailed(
+                    f"Kafka's jars could not be downloaded from Maven Central: {error}"
+                ) from error
+    raise AssertionError("the last try returns or raises")
 
 
 def _watch(folder: Path, done: threading.Event, say: Callable[[int], None]) -> None:

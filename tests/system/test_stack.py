@@ -11,9 +11,12 @@ import asyncpg
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from kit.testing import eventually
+from local.kafka import Kafka
 from local.part import Part, PartFailed
+from local.postgres import Postgres
 from local.settings import LocalSettings
 from local.stack import Stack
 
@@ -89,6 +92,27 @@ async def test_a_part_that_dies_is_named_with_the_end_of_its_log(stack_settings:
         with pytest.raises(PartFailed, match=r"^Kafka was killed by SIGKILL; its log is ") as failure:
             await stack.watch()
         assert any("kafka.server" in line for line in failure.value.log_tail)
+
+
+async def test_an_external_postgres_and_kafka_are_one_setting_each(
+    stack_settings: LocalSettings, postgres_server: Postgres, kafka_broker: Kafka
+) -> None:
+    external = stack_settings.model_copy(
+        update={
+            "postgres_url": postgres_server.url(),
+            "kafka_bootstrap": kafka_broker.bootstrap,
+            "prefix": "elsewhere_",
+        }
+    )
+    async with Stack(external, services=()) as stack:
+        assert list(stack.parts) == ["mail"]
+        connection = await asyncpg.connect(stack.database_urls["vault"])
+        assert await connection.fetchval("SELECT current_database()") == "elsewhere_vault"
+        await connection.close()
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_broker.bootstrap)
+        await admin.start()
+        assert {"elsewhere_customers", "elsewhere_notify"} <= set(await admin.list_topics())
+        await admin.close()
 
 
 async def test_one_folder_serves_one_stack(stack_settings: LocalSettings) -> None:
