@@ -1,0 +1,1 @@
+"""The credit service: limits, holds, invoices, payments."""

@@ -1,0 +1,10 @@
+"""`python -m credit serve | work | all | migrate | parked | rewind`."""
+
+from __future__ import annotations
+
+from credit.app import DATABASES, build
+from credit.settings import Settings
+from kit.process import main
+
+if __name__ == "__main__":
+    main("credit", Settings, build, DATABASES)

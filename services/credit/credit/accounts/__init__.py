@@ -1,0 +1,1 @@
+"""Credit accounts: limit, terms, the ledger and its cached balances."""

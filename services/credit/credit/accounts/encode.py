@@ -1,0 +1,76 @@
+"""Accounts and their money as the contract shows them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money
+
+from credit.accounts.model import Account
+from kit.money import Currency, InvalidMoney, to_minor, to_money
+from langganan.credit.v1 import accounts_pb2
+
+
+def currency(account: Account) -> Currency:
+    """The account's currency."""
+    return Currency(account.currency_code, account.minor_digits)
+
+
+def money(account: Account, minor: int) -> Money:
+    """Minor units in the account's currency."""
+    return to_money(minor, currency(account))
+
+
+def positive(amount: Money, of: Currency) -> int:
+    """Return an amount in minor units; raise INVALID_MONEY unless it is more than zero."""
+    minor = to_minor(amount, of)
+    if minor <= 0:
+        raise InvalidMoney("amount must be more than zero", field="amount")
+    return minor
+
+
+def limit(amount: Money, of: Currency) -> int:
+    """Return a limit in minor units; raise INVALID_MONEY if it is negative."""
+    minor = to_minor(amount, of, "limit")
+    if minor < 0:
+        raise InvalidMoney("limit must be zero or more", field="limit")
+    return minor
+
+
+def day(value: date) -> Date:
+    """A local date."""
+    return Date(year=value.year, month=value.month, day=value.day)
+
+
+def account(found: Account, overdue: int) -> accounts_pb2.Account:
+    """An open account; `overdue` in minor units."""
+    shown = accounts_pb2.Account(
+        customer_id=found.customer_id,
+        status=accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}"),
+        currency_code=found.currency_code,
+        minor_digits=found.minor_digits,
+        time_zone=found.time_zone,
+        limit=money(found, found.limit),
+        posted=money(found, found.posted),
+        held=money(found, found.held),
+        credit_balance=money(found, found.credit_balance),
+        available=money(found, found.available),
+        overdue=money(found, overdue),
+        net_days=found.net_days,
+        limit_wished=money(found, found.limit_wished) if found.limit_wished else None,
+        customer_erased=found.erased,
+        merged_into=found.merged_into,
+        revision=found.revision,
+    )
+    if found.opened_at is not None:
+        shown.opened_at.CopyFrom(stamp(found.opened_at))
+    return shown
+
+
+def stamp(at: datetime) -> Timestamp:
+    """An instant."""
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made

@@ -1,0 +1,52 @@
+"""What customers says about customers: a limit wished, a merge, an erasure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+
+from credit.accounts import store
+from credit.accounts.model import Key
+from kit.db import Conn
+from kit.events import Received
+from langganan.events.v1 import customers_pb2
+
+
+def registered_keys(event: Received) -> list[Key]:
+    """The account that a registration concerns: none where no limit was wished."""
+    payload: customers_pb2.CustomerRegistered = event.payload
+    return [Key(event.merchant_id, payload.customer_id)] if payload.credit_limit_wished > 0 else []
+
+
+def merged_keys(event: Received) -> list[Key]:
+    """The absorbed customer's account; a later feature moves it."""
+    payload: customers_pb2.CustomerMerged = event.payload
+    return [Key(event.merchant_id, payload.absorbed_customer_id)]
+
+
+def erased_keys(event: Received) -> list[Key]:
+    """The erased customer's account."""
+    payload: customers_pb2.CustomerErased = event.payload
+    return [Key(event.merchant_id, payload.customer_id)]
+
+
+async def customer_registered(conn: Conn, events: list[Received]) -> None:
+    """Note the limit that was wished; OpenAccount decides."""
+    wishes = {k: e.payload.credit_limit_wished for e in events for k in registered_keys(e)}
+    if wishes:
+        accounts = await store.read(conn, wishes)
+        await store.save(conn, [replace(a, limit_wished=wishes[k]) for k, a in accounts.items()])
+
+
+async def customer_merged(conn: Conn, events: list[Received]) -> None:
+    """Note into whom a customer was merged; what was booked stays where it is."""
+    into = {k: e.payload.surviving_customer_id for e in events for k in merged_keys(e)}
+    accounts = await store.read(conn, into)
+    await store.save(conn, [replace(a, merged_into=into[k]) for k, a in accounts.items()])
+
+
+async def customer_erased(conn: Conn, events: list[Received]) -> None:
+    """From now on new holds decline; returns and payments still book."""
+    await store.mark_erased(
+        conn, {k: e.payload.erased_at.ToDatetime(UTC) for e in events for k in erased_keys(e)}
+    )

@@ -1,0 +1,118 @@
+-- name: lock
+-- Lock the accounts that exist, in id order; waits up to lock_timeout.
+SELECT a.merchant_id, a.customer_id
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+ORDER BY a.merchant_id, a.customer_id
+FOR NO KEY UPDATE OF a;
+
+-- name: lock_free
+-- Lock the accounts that exist and that nobody else holds.
+SELECT a.merchant_id, a.customer_id
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+ORDER BY a.merchant_id, a.customer_id
+FOR NO KEY UPDATE OF a SKIP LOCKED;
+
+-- name: add_missing
+-- Make rows for customers that are not known here; a row that we made is ours, as if locked.
+INSERT INTO accounts (merchant_id, customer_id)
+SELECT k.merchant_id, k.customer_id
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+ORDER BY k.merchant_id, k.customer_id
+ON CONFLICT (merchant_id, customer_id) DO NOTHING
+RETURNING merchant_id, customer_id;
+
+-- name: read
+-- The accounts that exist, in no order.
+SELECT a.*
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id;
+
+-- name: overdue$
+-- What of the open invoices is past its due date on a local day.
+SELECT coalesce(sum(outstanding), 0)::bigint
+FROM invoices
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at IS NULL AND due_on < :today;
+
+-- name: save!
+-- Write status, limit and terms; balances are written by post and by the holds alone.
+UPDATE accounts AS a
+SET
+    status = v.status,
+    currency_code = v.currency_code,
+    minor_digits = v.minor_digits,
+    time_zone = v.time_zone,
+    credit_limit = v.credit_limit,
+    net_days = v.net_days,
+    limit_wished = v.limit_wished,
+    merged_into = v.merged_into,
+    opened_at = v.opened_at,
+    revision = v.revision
+FROM unnest(
+    :merchants::text[], :customers::text[], :statuses::text[], :currencies::text[], :digits::integer[],
+    :zones::text[], :limits::bigint[], :net_days::integer[], :wishes::bigint[], :merged::text[],
+    :opened::timestamptz[], :revisions::bigint[]
+) AS v (
+    merchant_id, customer_id, status, currency_code, minor_digits, time_zone, credit_limit, net_days,
+    limit_wished, merged_into, opened_at, revision
+)
+WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
+
+-- name: mark_erased!
+-- Note the first erasure of each customer.
+UPDATE accounts AS a
+SET erased_at = coalesce(a.erased_at, v.erased_at)
+FROM unnest(:merchants::text[], :customers::text[], :at::timestamptz[]) AS v (merchant_id, customer_id, erased_at)
+WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
+
+-- name: find_change^
+-- What a request id did.
+SELECT customer_id, fingerprint
+FROM account_changes
+WHERE merchant_id = :merchant_id AND kind = :kind AND request_id = :request_id;
+
+-- name: add_change$
+-- Remember what a request id did; no row: somebody took the id meanwhile.
+INSERT INTO account_changes (
+    merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref, changed_at
+)
+VALUES (
+    :merchant_id, :kind, :request_id, :customer_id, :fingerprint, :credit_limit, :net_days, :reason, :staff_ref,
+    :changed_at
+)
+ON CONFLICT (merchant_id, kind, request_id) DO NOTHING
+RETURNING true;
+
+-- name: post!
+-- Append entries and move the cached balances by them: no balance is written but through the ledger.
+WITH new AS (
+    INSERT INTO entries (
+        merchant_id, customer_id, cause_type, cause_id, line, effect, invoice_id, posted, credit, effective_at
+    )
+    SELECT v.*
+    FROM unnest(
+        :merchants::text[], :customers::text[], :causes::text[], :cause_ids::uuid[], :lines::text[],
+        :effects::text[], :invoices::uuid[], :posted::bigint[], :credit::bigint[], :effective_at::timestamptz[]
+    ) AS v
+    RETURNING merchant_id, customer_id, posted, credit
+),
+
+sums AS (
+    SELECT merchant_id, customer_id, sum(posted)::bigint AS posted, sum(credit)::bigint AS credit
+    FROM new
+    GROUP BY merchant_id, customer_id
+)
+
+UPDATE accounts AS a
+SET posted = a.posted + s.posted, credit_balance = a.credit_balance + s.credit
+FROM sums AS s
+WHERE a.merchant_id = s.merchant_id AND a.customer_id = s.customer_id;
+
+-- name: find_entries
+-- Which entries of these causes exist: the lines that are booked already.
+SELECT DISTINCT e.merchant_id, e.cause_id, e.line
+FROM unnest(:merchants::text[], :customers::text[], :cause_ids::uuid[]) AS k (merchant_id, customer_id, cause_id)
+JOIN entries AS e
+    ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
+    AND e.cause_type = :cause_type AND e.cause_id = k.cause_id;

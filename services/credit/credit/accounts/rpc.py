@@ -1,0 +1,106 @@
+"""AccountService: opens accounts, tells their balances, sets limit and terms."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from credit.accounts import changes, encode, store
+from credit.accounts.model import Account, Key
+from credit.errors import InvalidTimeZone
+from kit import batch, db, ids, pan
+from kit.auth import caller
+from kit.clock import Clock
+from kit.money import Currency
+from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
+
+
+class AccountService(accounts_pb2_grpc.AccountServiceServicer):
+    """The servicer; each change runs in a transaction of its own."""
+
+    def __init__(self, pool: db.Pool, clock: Clock) -> None:
+        self._pool, self._clock = pool, clock
+
+    async def OpenAccount(
+        self, request: accounts_pb2.OpenAccountRequest, context: Any
+    ) -> accounts_pb2.OpenAccountResponse:
+        """Open an account, or activate a suspended one."""
+        change = changes.Change(
+            key=_key(request.customer_id),
+            kind="OPEN",
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            limit=encode.limit(request.limit, Currency(request.currency_code, request.minor_digits)),
+            net_days=request.net_days,
+            currency_code=request.currency_code,
+            minor_digits=request.minor_digits,
+            time_zone=_zone(request.time_zone),
+            staff_ref=request.staff_ref,
+        )
+        return accounts_pb2.OpenAccountResponse(account=await self._apply(change))
+
+    async def GetAccount(
+        self, request: accounts_pb2.GetAccountRequest, context: Any
+    ) -> accounts_pb2.GetAccountResponse:
+        """Tell an account's balances at this moment."""
+        key = _key(request.customer_id)
+        async with db.transaction(self._pool) as conn:
+            account = await store.read_open(conn, key)
+            shown = await self._show(conn, account)
+        return accounts_pb2.GetAccountResponse(account=shown)
+
+    async def SetLimit(
+        self, request: accounts_pb2.SetLimitRequest, context: Any
+    ) -> accounts_pb2.SetLimitResponse:
+        """Set the limit."""
+        key = _key(request.customer_id)
+        pan.refuse([request.reason])
+        async with db.transaction(self._pool) as conn:  # for the currency, which never changes
+            account = await store.read_open(conn, key)
+        change = changes.Change(
+            key=key,
+            kind="LIMIT",
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            limit=encode.limit(request.limit, encode.currency(account)),
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
+        return accounts_pb2.SetLimitResponse(account=await self._apply(change))
+
+    async def SetTerms(
+        self, request: accounts_pb2.SetTermsRequest, context: Any
+    ) -> accounts_pb2.SetTermsResponse:
+        """Set the terms."""
+        pan.refuse([request.reason])
+        change = changes.Change(
+            key=_key(request.customer_id),
+            kind="TERMS",
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            net_days=request.net_days,
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
+        return accounts_pb2.SetTermsResponse(account=await self._apply(change))
+
+    async def _apply(self, change: changes.Change) -> accounts_pb2.Account:
+        account = await batch.once(self._pool, changes.apply, change)
+        async with db.transaction(self._pool) as conn:
+            return await self._show(conn, account)
+
+    async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
+        today = account.local_date(self._clock.now())
+        return encode.account(account, await store.overdue(conn, account, today))
+
+
+def _key(customer_id: str) -> Key:
+    return Key(caller().merchant_id, ids.check_customer_id(customer_id))
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidTimeZone(name) from error
+    return name

@@ -1,0 +1,188 @@
+"""The only code that locks accounts, and that writes the ledger and the balances cached from it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from credit.accounts.model import Account, Cause, Entry, Key, Status
+from credit.errors import AccountNotFound
+from kit import db
+from kit.errors import IdempotencyConflict
+
+queries = db.load(__file__)
+
+
+def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
+    ordered = sorted(set(keys))
+    return {"merchants": [k.merchant_id for k in ordered], "customers": [k.customer_id for k in ordered]}
+
+
+async def _keys(rows: AsyncIterator[Any]) -> set[Key]:
+    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+
+
+async def lock(conn: db.Conn, keys: Iterable[Key], *, wait: bool) -> set[Key]:
+    """Lock the accounts, in id order, making the rows that are missing; return those that are ours.
+
+    The lock of an account guards everything of its customer. wait=False leaves out what others hold.
+    Read only in a later statement: it alone sees what the last holder committed.
+    """
+    wanted = set(keys)
+    take = queries.lock if wait else queries.lock_free
+    ours = await _keys(take(conn, **_columns(wanted)))
+    missing = wanted - ours
+    if missing:
+        ours |= await _keys(queries.add_missing(conn, **_columns(missing)))
+        missing = wanted - ours
+        if missing and wait:  # made by somebody else between the two statements
+            ours |= await _keys(queries.lock(conn, **_columns(missing)))
+    return ours
+
+
+async def read(conn: db.Conn, keys: Iterable[Key]) -> dict[Key, Account]:
+    """Return the accounts that exist, UNOPENED ones included."""
+    found = [decode(row) async for row in queries.read(conn, **_columns(keys))]
+    return {account.key: account for account in found}
+
+
+async def read_open(conn: db.Conn, key: Key) -> Account:
+    """Return an open account; raise ACCOUNT_NOT_FOUND."""
+    account = (await read(conn, [key])).get(key)
+    if account is None or not account.is_open:
+        raise AccountNotFound(key.customer_id)
+    return account
+
+
+def decode(row: Any) -> Account:
+    """Return the account in a row of accounts."""
+    return Account(
+        merchant_id=row["merchant_id"],
+        customer_id=row["customer_id"],
+        status=Status(row["status"]),
+        currency_code=row["currency_code"],
+        minor_digits=row["minor_digits"],
+        time_zone=row["time_zone"],
+        limit=row["credit_limit"],
+        posted=row["posted"],
+        held=row["held"],
+        credit_balance=row["credit_balance"],
+        net_days=row["net_days"],
+        limit_wished=row["limit_wished"],
+        erased=row["erased_at"] is not None,
+        merged_into=row["merged_into"],
+        opened_at=row["opened_at"],
+        revision=row["revision"],
+    )
+
+
+async def overdue(conn: db.Conn, account: Account, today: date) -> int:
+    """Return what of the account's invoices is past its due date on a local day, minor units."""
+    found = await queries.overdue(
+        conn, merchant_id=account.merchant_id, customer_id=account.customer_id, today=today
+    )
+    return int(found)
+
+
+async def save(conn: db.Conn, accounts: Sequence[Account]) -> None:
+    """Write status, currency, zone, limit, terms, wish and alias of locked accounts; no balances."""
+    await queries.save(
+        conn,
+        merchants=[a.merchant_id for a in accounts],
+        customers=[a.customer_id for a in accounts],
+        statuses=[a.status for a in accounts],
+        currencies=[a.currency_code for a in accounts],
+        digits=[a.minor_digits for a in accounts],
+        zones=[a.time_zone for a in accounts],
+        limits=[a.limit for a in accounts],
+        net_days=[a.net_days for a in accounts],
+        wishes=[a.limit_wished for a in accounts],
+        merged=[a.merged_into for a in accounts],
+        opened=[a.opened_at for a in accounts],
+        revisions=[a.revision for a in accounts],
+    )
+
+
+async def mark_erased(conn: db.Conn, erased: Mapping[Key, datetime]) -> None:
+    """Note that customers are erased, and when; their accounts are locked."""
+    await queries.mark_erased(
+        conn,
+        merchants=[k.merchant_id for k in erased],
+        customers=[k.customer_id for k in erased],
+        at=list(erased.values()),
+    )
+
+
+async def post(conn: db.Conn, entries: Sequence[Entry]) -> None:
+    """Append entries of locked accounts and move their balances by them, in one statement."""
+    if not entries:
+        return
+    await queries.post(
+        conn,
+        merchants=[e.key.merchant_id for e in entries],
+        customers=[e.key.customer_id for e in entries],
+        causes=[e.cause for e in entries],
+        cause_ids=[e.cause_id for e in entries],
+        lines=[e.line for e in entries],
+        effects=[e.effect for e in entries],
+        invoices=[e.invoice_id for e in entries],
+        posted=[e.posted for e in entries],
+        credit=[e.credit for e in entries],
+        effective_at=[e.effective_at for e in entries],
+    )
+
+
+async def booked(conn: db.Conn, cause: Cause, causes: Sequence[tuple[Key, str]]) -> set[tuple[str, str, str]]:
+    """Return (merchant, cause id, line) of what the causes, each with its account, have booked already."""
+    rows = queries.find_entries(
+        conn,
+        merchants=[key.merchant_id for key, _ in causes],
+        customers=[key.customer_id for key, _ in causes],
+        cause_ids=[id_ for _, id_ in causes],
+        cause_type=cause,
+    )
+    return {(r["merchant_id"], str(r["cause_id"]), r["line"]) async for r in rows}
+
+
+async def already(conn: db.Conn, key: Key, kind: str, request_id: str, content: bytes) -> bool:
+    """Tell whether a request was done before; raise IDEMPOTENCY_CONFLICT if it was another."""
+    found = await queries.find_change(conn, merchant_id=key.merchant_id, kind=kind, request_id=request_id)
+    if found is None:
+        return False
+    if found["fingerprint"] != content:
+        raise IdempotencyConflict("request", request_id)
+    return True
+
+
+async def change(
+    conn: db.Conn,
+    account: Account,
+    *,
+    kind: str,
+    request_id: str,
+    content: bytes,
+    reason: str,
+    staff_ref: str,
+    at: datetime,
+) -> Account:
+    """Save a changed account under the next revision and remember the request that changed it."""
+    account = replace(account, revision=account.revision + 1)
+    await save(conn, [account])
+    taken = await queries.add_change(
+        conn,
+        merchant_id=account.merchant_id,
+        kind=kind,
+        request_id=request_id,
+        customer_id=account.customer_id,
+        fingerprint=content,
+        credit_limit=account.limit,
+        net_days=account.net_days,
+        reason=reason,
+        staff_ref=staff_ref,
+        changed_at=at,
+    )
+    if taken is None:
+        raise IdempotencyConflict("request", request_id)
+    return account

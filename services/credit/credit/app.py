@@ -1,0 +1,49 @@
+"""The one place where the credit service is wired."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from credit import hears
+from credit.accounts.rpc import AccountService
+from credit.holds.rpc import HoldService, authorizer
+from credit.invoices.rpc import InvoiceService
+from credit.payments.rpc import PaymentService
+from credit.settings import Settings
+from kit.events import Consumer
+from kit.runtime import Database, Runtime, Service
+from langganan.credit.v1 import (
+    accounts_pb2_grpc,
+    holds_pb2_grpc,
+    invoices_pb2_grpc,
+    payments_pb2_grpc,
+)
+
+DATABASES = [Database.of("credit")]
+
+
+async def build(runtime: Runtime[Settings]) -> Service:
+    """Wire the service for the role that the runtime names."""
+    settings, clock = runtime.settings, runtime.clock
+    pool = await runtime.pool()
+    batcher = authorizer(pool, settings.batch_max, settings.batch_queue_max)
+    ttl = timedelta(seconds=settings.hold_ttl_s)
+    return Service(
+        pool=pool,
+        servicers=[
+            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock)),
+            (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl)),
+            (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
+            (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
+        ],
+        consumer=Consumer(
+            pool=pool,
+            group="credit",
+            bootstrap=settings.kafka_bootstrap,
+            topics=hears.TOPICS,
+            handlers=hears.HANDLERS,
+            lock=hears.lock,
+            prefix=settings.topic_prefix,
+        ),
+        batchers=[batcher],
+    )

@@ -1,0 +1,122 @@
+"""What the credit service refuses; reasons are documented in the proto beside each method."""
+
+from __future__ import annotations
+
+from kit.errors import AlreadyExists, DomainError, FailedPrecondition, InvalidArgument, NotFound
+
+
+class CreditError(DomainError):
+    """Root of the service's own errors."""
+
+
+class AccountNotFound(CreditError, NotFound):
+    """The customer has no credit account."""
+
+    reason = "ACCOUNT_NOT_FOUND"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"customer {customer_id} has no credit account; open one with OpenAccount")
+
+
+class AccountExists(CreditError, AlreadyExists):
+    """The customer's account was opened by another request."""
+
+    reason = "ACCOUNT_EXISTS"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"customer {customer_id} has a credit account; use SetLimit and SetTerms")
+
+
+class CustomerErased(CreditError, FailedPrecondition):
+    """No account is opened for an erased customer."""
+
+    reason = "CUSTOMER_ERASED"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"customer {customer_id} is erased; no credit account can be opened")
+
+
+class CurrencyMismatch(CreditError, FailedPrecondition):
+    """An account keeps the currency and digits that it was opened with."""
+
+    reason = "CURRENCY_MISMATCH"
+
+    def __init__(self, code: str, digits: int) -> None:
+        super().__init__(f"the account was opened in {code} with {digits} minor digits; repeat with these")
+
+
+class InvalidTimeZone(CreditError, InvalidArgument):
+    """Not an IANA zone."""
+
+    reason = "INVALID_TIME_ZONE"
+
+    def __init__(self, zone: str) -> None:
+        super().__init__(f"{zone!r} is no IANA time zone; for example Asia/Jakarta")
+
+
+class HoldNotFound(CreditError, NotFound):
+    """This customer has no such hold."""
+
+    reason = "HOLD_NOT_FOUND"
+
+    def __init__(self, hold_id: str) -> None:
+        super().__init__(f"no hold {hold_id} of this customer; check both ids")
+
+
+class HoldNotPending(CreditError, FailedPrecondition):
+    """The hold is no longer, or never was, pending."""
+
+    reason = "HOLD_NOT_PENDING"
+
+    def __init__(self, hold_id: str, state: str) -> None:
+        super().__init__(f"hold {hold_id} is {state}; authorise again under a new id", state=state)
+
+
+class HoldAlreadyCaptured(HoldNotPending):
+    """What is captured cannot be voided."""
+
+    def __init__(self, hold_id: str) -> None:
+        CreditError.__init__(
+            self, f"hold {hold_id} is CAPTURED; undo a sale with RecordReturn", state="CAPTURED"
+        )
+
+
+class CaptureExceedsHold(CreditError, FailedPrecondition):
+    """More than was kept aside."""
+
+    reason = "CAPTURE_EXCEEDS_HOLD"
+
+    def __init__(self, held: int) -> None:
+        super().__init__("the amount is more than the hold; capture at most the hold", held=str(held))
+
+
+class ExceptionNotFound(CreditError, NotFound):
+    """This customer has no such exception."""
+
+    reason = "EXCEPTION_NOT_FOUND"
+
+    def __init__(self, exception_id: str) -> None:
+        super().__init__(f"no exception {exception_id} of this customer; see ListExceptions")
+
+
+class ExceptionResolved(CreditError, FailedPrecondition):
+    """Somebody else was first."""
+
+    reason = "EXCEPTION_RESOLVED"
+
+    def __init__(self, exception_id: str) -> None:
+        super().__init__(f"exception {exception_id} is resolved already; nothing is left to do")
+
+
+class Overpayment(CreditError, FailedPrecondition):
+    """More than is owed."""
+
+    reason = "OVERPAYMENT"
+
+    def __init__(self, owed: int, excess: int) -> None:
+        super().__init__(
+            f"the payment is {excess} more than the {owed} owed (minor units); take no more than is owed, "
+            "or set allow_credit_balance",
+            owed=str(owed),
+            excess=str(excess),
+        )

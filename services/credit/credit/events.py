@@ -1,0 +1,71 @@
+"""What the credit service says, on topic "credit", keyed by the customer of the account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from credit.accounts.encode import day, stamp
+from credit.accounts.model import Account
+from credit.invoices.model import Invoice
+from kit.events import Outgoing
+from langganan.events.v1 import credit_pb2
+
+TOPIC = "credit"
+
+
+def invoice_issued(account: Account, invoice: Invoice) -> Outgoing:
+    """An on-account sale or a captured hold became an invoice."""
+    payload = credit_pb2.InvoiceIssued(
+        merchant_id=invoice.merchant_id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.invoice_id,
+        purchase_id=invoice.purchase_id or "",
+        tender_id=invoice.tender_id,
+        hold_id=invoice.hold_id or "",
+        amount=invoice.amount,
+        currency_code=account.currency_code,
+        minor_digits=account.minor_digits,
+        issued_on=day(invoice.issued_on),
+        due_on=day(invoice.due_on),
+        exception=invoice.mark or "",
+        issued_at=stamp(invoice.issued_at),
+    )
+    return Outgoing("invoice-issued", invoice.merchant_id, invoice.customer_id, payload, invoice.issued_at)
+
+
+def invoice_paid(invoice: Invoice, cause_id: str, at: datetime) -> Outgoing:
+    """Nothing is owed on an invoice any more."""
+    payload = credit_pb2.InvoicePaid(
+        merchant_id=invoice.merchant_id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.invoice_id,
+        purchase_id=invoice.purchase_id or "",
+        cause_id=cause_id,
+        paid_at=stamp(at),
+    )
+    return Outgoing("invoice-paid", invoice.merchant_id, invoice.customer_id, payload, at)
+
+
+def payment_received(
+    account: Account,
+    payment_id: str,
+    amount: int,
+    allocations: Sequence[tuple[str, int]],
+    unapplied: int,
+    at: datetime,
+) -> Outgoing:
+    """A customer paid on account; `account` is the one after the payment, amounts are minor units."""
+    payload = credit_pb2.PaymentReceived(
+        merchant_id=account.merchant_id,
+        customer_id=account.customer_id,
+        payment_id=payment_id,
+        amount=amount,
+        currency_code=account.currency_code,
+        minor_digits=account.minor_digits,
+        allocations=[credit_pb2.PaymentAllocation(invoice_id=i, amount=a) for i, a in allocations],
+        unapplied=unapplied,
+        outstanding=account.posted,
+        received_at=stamp(at),
+    )
+    return Outgoing("payment-received", account.merchant_id, account.customer_id, payload, at)

@@ -1,0 +1,39 @@
+"""What the credit service hears, and whose accounts each event locks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from credit.accounts import handlers as customer
+from credit.accounts import store as accounts
+from credit.accounts.model import Key
+from credit.invoices import handlers as sale
+from credit.invoices import sales
+from kit.db import Conn
+from kit.events import Handler, Received
+from langganan.events.v1 import customers_pb2, purchases_pb2
+
+TOPICS = ["customers"]
+
+HANDLERS: Mapping[str, Handler] = {
+    "customer-registered": Handler(customers_pb2.CustomerRegistered, customer.customer_registered),
+    "customer-merged": Handler(customers_pb2.CustomerMerged, customer.customer_merged),
+    "customer-erased": Handler(customers_pb2.CustomerErased, customer.customer_erased),
+    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, sale.purchase_completed),
+    "purchase-returned": Handler(purchases_pb2.PurchaseReturned, sale.purchase_returned),
+}
+
+_KEYS: Mapping[str, Callable[[Received], list[Key]]] = {
+    "customer-registered": customer.registered_keys,
+    "customer-merged": customer.merged_keys,
+    "customer-erased": customer.erased_keys,
+    "purchase-completed": sales.sale_keys,
+    "purchase-returned": sales.refund_keys,
+}
+
+
+async def lock(conn: Conn, events: list[Received]) -> None:
+    """Open the rows of the customers that the events name, and lock all of them in id order."""
+    keys = {key for event in events for key in _KEYS[event.type](event) if key.customer_id}
+    if keys:
+        await accounts.lock(conn, keys, wait=True)

@@ -1,0 +1,1 @@
+"""Holds: credit kept aside for a sale that is about to happen."""

@@ -1,0 +1,139 @@
+"""Authorize: one lock, one read, the fold, one write for a list of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from google.type.money_pb2 import Money
+
+from credit import metrics
+from credit.accounts import encode
+from credit.accounts import store as accounts
+from credit.accounts.model import Account, Key
+from credit.holds import store
+from credit.holds.model import Hold, HoldKey, State, Till, declined
+from kit import db
+from kit.batch import LOCKED, LockedType
+from kit.errors import DomainError, IdempotencyConflict
+from kit.fingerprint import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A wish to keep credit aside."""
+
+    key: Key
+    hold_id: str
+    amount: Money
+    ttl: timedelta
+    till: Till
+    at: datetime
+    dry_run: bool = False
+
+    @property
+    def hold_key(self) -> HoldKey:
+        """What names the hold."""
+        return HoldKey(self.key.merchant_id, self.hold_id)
+
+    @property
+    def content(self) -> bytes:
+        """What makes two requests the same; the account's digits are not known yet, so units and nanos."""
+        amount = self.amount
+        seconds = self.ttl // timedelta(microseconds=1)
+        return fingerprint(1, self.key.customer_id, amount.currency_code, amount.units, amount.nanos, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A hold in its present state, and its account after the decision."""
+
+    hold: Hold
+    account: Account
+
+
+async def authorize(conn: db.Conn, asks: Sequence[Ask], wait: bool) -> list[Decided | Exception | LockedType]:
+    """Decide a list of requests in order; the lock of each account guards its holds and balances."""
+    ours = await accounts.lock(conn, {a.key for a in asks if not a.dry_run}, wait=wait)
+    known = await store.read_for_authorize(conn, [(a.key, a.hold_id) for a in asks])
+    fold = _Fold()
+    for ask, found in zip(asks, known, strict=True):
+        fold.know(ask, found)
+    replies: list[Decided | Exception | LockedType] = []
+    for ask in asks:
+        if not ask.dry_run and ask.key not in ours:
+            replies.append(LOCKED)
+            continue
+        try:
+            replies.append(fold.decide(ask))
+        except DomainError as error:
+            replies.append(error)
+    await _write(conn, fold, asks, replies)
+    return replies
+
+
+async def _write(
+    conn: db.Conn, fold: _Fold, asks: Sequence[Ask], replies: list[Decided | Exception | LockedType]
+) -> None:
+    written = await store.add(conn, list(fold.new.values()))
+    for place, ask in enumerate(asks):
+        if ask.dry_run or ask.hold_key not in fold.new:
+            continue
+        if ask.hold_key not in written:  # another customer's request took the id in this very moment
+            replies[place] = IdempotencyConflict("hold", ask.hold_id)
+    for key in written:
+        metrics.AUTHORISED.labels(fold.new[key].reason or "APPROVED").inc()
+
+
+class _Fold:
+    """The accounts and holds of a batch; each decision sees those before it."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[Key, Account] = {}
+        self._holds: dict[HoldKey, Hold] = {}
+        self.new: dict[HoldKey, Hold] = {}
+
+    def know(self, ask: Ask, found: store.Known) -> None:
+        self._accounts[ask.key] = found.account or Account(ask.key.merchant_id, ask.key.customer_id)
+        if found.hold is not None:
+            self._holds[ask.hold_key] = found.hold
+
+    def decide(self, ask: Ask) -> Decided:
+        account = self._accounts[ask.key]
+        before = self._holds.get(ask.hold_key)
+        if before is not None:
+            return Decided(_same(ask, before), account)
+        hold = self._hold(ask, account)
+        after = replace(account, held=account.held + hold.held)
+        if not ask.dry_run:
+            self._accounts[ask.key] = after
+            self._holds[ask.hold_key] = self.new[ask.hold_key] = hold
+        return Decided(hold, after)
+
+    def _hold(self, ask: Ask, account: Account) -> Hold:
+        amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
+        reason = declined(account, amount or 0)
+        return Hold(
+            merchant_id=ask.key.merchant_id,
+            hold_id=ask.hold_id,
+            customer_id=ask.key.customer_id,
+            state=State.DECLINED if reason else State.PENDING,
+            amount=amount,
+            decided_at=ask.at,
+            expires_at=None if reason else ask.at + ask.ttl,
+            reason=reason,
+            available=account.available,
+            fingerprint=ask.content,
+            till=ask.till,
+        )
+
+
+def _same(ask: Ask, before: Hold) -> Hold:
+    """Return the hold that the id named before; raise IDEMPOTENCY_CONFLICT if it was another wish."""
+    if before.customer_id != ask.key.customer_id:
+        raise IdempotencyConflict("hold", ask.hold_id)
+    # Voided before this request arrived: nothing was asked yet that could differ.
+    if before.fingerprint is not None and before.fingerprint != ask.content:
+        raise IdempotencyConflict("hold", ask.hold_id)
+    return before

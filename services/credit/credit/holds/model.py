@@ -1,0 +1,99 @@
+"""What decides whether credit is kept aside, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from credit.accounts.model import Account, Key, Status
+
+
+class State(StrEnum):
+    """Where a hold stands; EXPIRED is for the expiry that a later feature brings."""
+
+    PENDING = "PENDING"
+    DECLINED = "DECLINED"
+    CAPTURED = "CAPTURED"
+    VOIDED = "VOIDED"
+    EXPIRED = "EXPIRED"
+
+
+class Reason(StrEnum):
+    """Why a hold is declined."""
+
+    NO_ACCOUNT = "NO_ACCOUNT"
+    ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
+    OVER_LIMIT = "OVER_LIMIT"
+    CUSTOMER_ERASED = "CUSTOMER_ERASED"
+
+
+class Till(NamedTuple):
+    """Where a request came from; for the record, never part of its identity."""
+
+    store_id: str = ""
+    register_id: str = ""
+    staff_ref: str = ""
+    recognised_by: int = 0
+
+
+NO_TILL = Till()
+
+
+class HoldKey(NamedTuple):
+    """What names a hold."""
+
+    merchant_id: str
+    hold_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Credit kept aside, minor units.
+
+    `amount` is None for a hold voided before it was authorised, and where the customer has no account;
+    `fingerprint` is None for the former alone. `available` is what was available at a decline.
+    """
+
+    merchant_id: str
+    hold_id: str
+    customer_id: str
+    state: State
+    amount: int | None
+    decided_at: datetime
+    expires_at: datetime | None = None
+    captured: int = 0
+    reason: Reason | None = None
+    available: int = 0
+    invoice_id: str | None = None
+    fingerprint: bytes | None = None
+    till: Till = NO_TILL
+
+    @property
+    def key(self) -> HoldKey:
+        """What names it."""
+        return HoldKey(self.merchant_id, self.hold_id)
+
+    @property
+    def account_key(self) -> Key:
+        """Whose account it is on."""
+        return Key(self.merchant_id, self.customer_id)
+
+    @property
+    def held(self) -> int:
+        """What it keeps aside now."""
+        return (self.amount or 0) if self.state is State.PENDING else 0
+
+
+def declined(account: Account, amount: int) -> Reason | None:
+    """Return why `amount` is not approved on the account; None: it is."""
+    if account.erased:
+        return Reason.CUSTOMER_ERASED
+    if not account.is_open:
+        return Reason.NO_ACCOUNT
+    if account.status is Status.SUSPENDED:
+        return Reason.ACCOUNT_SUSPENDED
+    if amount > account.available:
+        return Reason.OVER_LIMIT
+    return None

@@ -1,0 +1,118 @@
+-- name: read_for_authorize
+-- One row a request, in order: the account if it is known, the hold if its id is.
+SELECT
+    a.merchant_id,
+    a.customer_id,
+    a.status,
+    a.currency_code,
+    a.minor_digits,
+    a.time_zone,
+    a.credit_limit,
+    a.posted,
+    a.held,
+    a.credit_balance,
+    a.net_days,
+    a.limit_wished,
+    a.erased_at,
+    a.merged_into,
+    a.opened_at,
+    a.revision,
+    h.merchant_id AS hold_merchant_id,
+    h.hold_id,
+    h.customer_id AS hold_customer_id,
+    h.state,
+    h.amount,
+    h.captured,
+    h.reason,
+    h.available,
+    h.invoice_id,
+    h.fingerprint,
+    h.decided_at,
+    h.expires_at
+FROM
+    unnest(:merchants::text[], :customers::text[], :hold_ids::uuid[])
+    WITH ORDINALITY AS k (merchant_id, customer_id, hold_id, position)
+LEFT JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+LEFT JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id
+ORDER BY k.position;
+
+-- name: read
+-- The holds that exist, in no order.
+SELECT
+    h.merchant_id AS hold_merchant_id,
+    h.hold_id,
+    h.customer_id AS hold_customer_id,
+    h.state,
+    h.amount,
+    h.captured,
+    h.reason,
+    h.available,
+    h.invoice_id,
+    h.fingerprint,
+    h.decided_at,
+    h.expires_at
+FROM unnest(:merchants::text[], :hold_ids::uuid[]) AS k (merchant_id, hold_id)
+JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;
+
+-- name: add
+-- Write decided holds and move the cached held by them; an id that another customer took meanwhile is
+-- left out and moves nothing.
+WITH new AS (
+    INSERT INTO holds (
+        merchant_id, hold_id, customer_id, state, amount, reason, available, fingerprint, store_id, register_id,
+        staff_ref, recognised_by, decided_at, expires_at
+    )
+    SELECT v.*
+    FROM unnest(
+        :merchants::text[], :hold_ids::uuid[], :customers::text[], :states::text[], :amounts::bigint[],
+        :reasons::text[], :available::bigint[], :fingerprints::bytea[], :stores::text[], :registers::text[],
+        :staff::text[], :recognised::integer[], :decided_at::timestamptz[], :expires_at::timestamptz[]
+    ) AS v
+    ON CONFLICT (merchant_id, hold_id) DO NOTHING
+    RETURNING merchant_id, hold_id, customer_id, state, amount
+),
+
+sums AS (
+    SELECT merchant_id, customer_id, sum(amount)::bigint AS held
+    FROM new
+    WHERE state = 'PENDING'
+    GROUP BY merchant_id, customer_id
+),
+
+moved AS (
+    UPDATE accounts AS a
+    SET held = a.held + s.held
+    FROM sums AS s
+    WHERE a.merchant_id = s.merchant_id AND a.customer_id = s.customer_id
+)
+
+SELECT merchant_id, hold_id FROM new;
+
+-- name: close!
+-- Capture or void holds of locked accounts and release what they kept aside.
+WITH v AS (
+    SELECT *
+    FROM unnest(
+        :merchants::text[], :hold_ids::uuid[], :states::text[], :captured::bigint[], :invoices::uuid[],
+        :released::bigint[]
+    ) AS u (merchant_id, hold_id, state, captured, invoice_id, released)
+),
+
+closed AS (
+    UPDATE holds AS h
+    SET state = v.state, captured = v.captured, invoice_id = v.invoice_id
+    FROM v
+    WHERE h.merchant_id = v.merchant_id AND h.hold_id = v.hold_id
+    RETURNING h.merchant_id, h.customer_id, v.released
+),
+
+sums AS (
+    SELECT merchant_id, customer_id, sum(released)::bigint AS released
+    FROM closed
+    GROUP BY merchant_id, customer_id
+)
+
+UPDATE accounts AS a
+SET held = a.held - s.released
+FROM sums AS s
+WHERE a.merchant_id = s.merchant_id AND a.customer_id = s.customer_id;

@@ -1,0 +1,137 @@
+"""HoldService: authorises on-account sales at the till."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from credit.accounts import encode
+from credit.accounts import store as accounts
+from credit.accounts.model import Account, Key
+from credit.errors import HoldNotFound
+from credit.holds import say, store
+from credit.holds.authorize import Ask, Decided, authorize
+from credit.holds.capture import Take, capture
+from credit.holds.model import Hold, HoldKey, State, Till
+from credit.holds.void import Give, void
+from kit import batch, db, ids
+from kit.auth import caller
+from kit.clock import Clock
+from kit.money import InvalidMoney
+from langganan.credit.v1 import holds_pb2, holds_pb2_grpc
+from langganan.types.v1 import origin_pb2
+
+Authorizer = batch.Batcher[Ask, Decided]
+
+
+def authorizer(pool: db.Pool, max_batch: int, max_queue: int) -> Authorizer:
+    """The batches in which Authorize runs."""
+    return batch.Batcher(
+        "authorize",
+        pool,
+        authorize,
+        key=lambda ask: ask.key,
+        merchant=lambda ask: ask.key.merchant_id,
+        max_batch=max_batch,
+        max_queue=max_queue,
+    )
+
+
+class HoldService(holds_pb2_grpc.HoldServiceServicer):
+    """The servicer; Authorize shares batches, the others run in transactions of their own."""
+
+    def __init__(self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta) -> None:
+        self._pool, self._clock, self._batcher, self._ttl = pool, clock, batcher, ttl
+
+    async def Authorize(
+        self, request: holds_pb2.AuthorizeRequest, context: Any
+    ) -> holds_pb2.AuthorizeResponse:
+        """Approve and keep aside, or decline with a sentence."""
+        amount = request.amount
+        if amount.units < 0 or amount.nanos < 0 or not (amount.units or amount.nanos):
+            raise InvalidMoney("amount must be more than zero", field="amount")
+        ask = Ask(
+            key=_key(request.customer_id),
+            hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
+            amount=amount,
+            ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else self._ttl,
+            till=_till(request.origin, request.recognised_by),
+            at=self._clock.now(),
+            dry_run=request.dry_run,
+        )
+        decided = await self._batcher.submit(ask)
+        account = decided.account
+        return holds_pb2.AuthorizeResponse(
+            hold=_show(decided.hold, account),
+            available=encode.money(account, account.available) if account.is_open else None,
+        )
+
+    async def Capture(self, request: holds_pb2.CaptureRequest, context: Any) -> holds_pb2.CaptureResponse:
+        """Charge a hold without a purchase."""
+        take = Take(
+            key=_key(request.customer_id),
+            hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
+            amount=request.amount if request.HasField("amount") else None,
+            at=self._clock.now(),
+        )
+        decided = await batch.once(self._pool, capture, take)
+        return holds_pb2.CaptureResponse(hold=_show(decided.hold, decided.account))
+
+    async def Void(self, request: holds_pb2.VoidRequest, context: Any) -> holds_pb2.VoidResponse:
+        """Give a hold back, or remember that it is not to be."""
+        give = Give(
+            key=_key(request.customer_id),
+            hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
+            till=_till(request.origin),
+            at=self._clock.now(),
+        )
+        decided = await batch.once(self._pool, void, give)
+        return holds_pb2.VoidResponse(hold=_show(decided.hold, decided.account))
+
+    async def GetHold(self, request: holds_pb2.GetHoldRequest, context: Any) -> holds_pb2.GetHoldResponse:
+        """Tell a hold."""
+        key = _key(request.customer_id)
+        hold_key = HoldKey(key.merchant_id, ids.canonical_uuid(request.hold_id, "hold_id"))
+        async with db.transaction(self._pool) as conn:
+            hold = (await store.read(conn, [hold_key])).get(hold_key)
+            account = (await accounts.read(conn, [key])).get(key)
+        if hold is None or account is None or hold.customer_id != key.customer_id:
+            raise HoldNotFound(request.hold_id)
+        return holds_pb2.GetHoldResponse(hold=_show(hold, account))
+
+
+def _key(customer_id: str) -> Key:
+    return Key(caller().merchant_id, ids.check_customer_id(customer_id))
+
+
+def _till(origin: origin_pb2.Origin, recognised_by: int = 0) -> Till:
+    return Till(origin.store_id, origin.register_id, origin.staff_ref, recognised_by)
+
+
+def _show(hold: Hold, account: Account) -> holds_pb2.Hold:
+    shown = holds_pb2.Hold(
+        hold_id=hold.hold_id,
+        customer_id=hold.customer_id,
+        state=holds_pb2.HoldState.Value(f"HOLD_STATE_{hold.state}"),
+        decided_at=encode.stamp(hold.decided_at),
+        invoice_id=hold.invoice_id or "",
+    )
+    if hold.amount is not None:
+        shown.amount.CopyFrom(encode.money(account, hold.amount))
+    if hold.state is State.CAPTURED:
+        shown.captured_amount.CopyFrom(encode.money(account, hold.captured))
+    if hold.expires_at is not None:
+        shown.expires_at.CopyFrom(encode.stamp(hold.expires_at))
+    if hold.reason is not None:
+        shown.decline.CopyFrom(_decline(hold, account))
+    return shown
+
+
+def _decline(hold: Hold, account: Account) -> holds_pb2.Decline:
+    assert hold.reason is not None, "only a decline has a reason"
+    left = say.amount(hold.available, account.currency_code, account.minor_digits, caller().language)
+    return holds_pb2.Decline(
+        reason=holds_pb2.DeclineReason.Value(f"DECLINE_REASON_{hold.reason}"),
+        say=say.sentence(hold.reason, left, caller().language),
+        available=encode.money(account, hold.available) if hold.amount is not None else None,
+    )

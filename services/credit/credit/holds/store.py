@@ -1,0 +1,104 @@
+"""The only code that reads and writes holds, and the held that accounts cache of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from credit.accounts import store as accounts
+from credit.accounts.model import Account, Key
+from credit.holds.model import Hold, HoldKey, Reason, State
+from kit import db
+
+queries = db.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a request before it is decided: its account, and the hold of its id."""
+
+    account: Account | None
+    hold: Hold | None
+
+
+async def read_for_authorize(conn: db.Conn, asked: Sequence[tuple[Key, str]]) -> list[Known]:
+    """Return what is known of each (account, hold id), in one statement; the accounts are locked."""
+    rows = queries.read_for_authorize(
+        conn,
+        merchants=[key.merchant_id for key, _ in asked],
+        customers=[key.customer_id for key, _ in asked],
+        hold_ids=[hold_id for _, hold_id in asked],
+    )
+    return [
+        Known(
+            None if row["status"] is None else accounts.decode(row),
+            None if row["state"] is None else decode(row),
+        )
+        async for row in rows
+    ]
+
+
+async def read(conn: db.Conn, keys: Iterable[HoldKey]) -> dict[HoldKey, Hold]:
+    """Return the holds that exist."""
+    wanted = list(keys)
+    rows = queries.read(conn, merchants=[k.merchant_id for k in wanted], hold_ids=[k.hold_id for k in wanted])
+    found = [decode(row) async for row in rows]
+    return {hold.key: hold for hold in found}
+
+
+def decode(row: Any) -> Hold:
+    """Return the hold in a row of a query here; its till stays in the table."""
+    return Hold(
+        merchant_id=row["hold_merchant_id"],
+        hold_id=str(row["hold_id"]),
+        customer_id=row["hold_customer_id"],
+        state=State(row["state"]),
+        amount=row["amount"],
+        decided_at=row["decided_at"],
+        expires_at=row["expires_at"],
+        captured=row["captured"],
+        reason=Reason(row["reason"]) if row["reason"] else None,
+        available=row["available"],
+        invoice_id=None if row["invoice_id"] is None else str(row["invoice_id"]),
+        fingerprint=row["fingerprint"],
+    )
+
+
+async def add(conn: db.Conn, holds: Sequence[Hold]) -> set[HoldKey]:
+    """Write new holds of locked accounts; return those written: another customer may have taken an id."""
+    if not holds:
+        return set()
+    rows = queries.add(
+        conn,
+        merchants=[h.merchant_id for h in holds],
+        hold_ids=[h.hold_id for h in holds],
+        customers=[h.customer_id for h in holds],
+        states=[h.state for h in holds],
+        amounts=[h.amount for h in holds],
+        reasons=[h.reason or "" for h in holds],
+        available=[h.available for h in holds],
+        fingerprints=[h.fingerprint for h in holds],
+        stores=[h.till.store_id for h in holds],
+        registers=[h.till.register_id for h in holds],
+        staff=[h.till.staff_ref for h in holds],
+        recognised=[h.till.recognised_by for h in holds],
+        decided_at=[h.decided_at for h in holds],
+        expires_at=[h.expires_at for h in holds],
+    )
+    return {HoldKey(r["merchant_id"], str(r["hold_id"])) async for r in rows}
+
+
+async def close(conn: db.Conn, closed: Sequence[tuple[Hold, Hold]]) -> None:
+    """Write (before, after) of holds that leave PENDING, and release what they kept aside."""
+    if not closed:
+        return
+    await queries.close(
+        conn,
+        merchants=[after.merchant_id for _, after in closed],
+        hold_ids=[after.hold_id for _, after in closed],
+        states=[after.state for _, after in closed],
+        captured=[after.captured for _, after in closed],
+        invoices=[after.invoice_id for _, after in closed],
+        released=[before.held - after.held for before, after in closed],
+    )

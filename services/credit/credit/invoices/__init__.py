@@ -1,0 +1,1 @@
+"""Invoices: what on-account sales made the customer owe."""

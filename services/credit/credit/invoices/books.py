@@ -1,0 +1,125 @@
+"""What one transaction changes on locked accounts, gathered in order and then written at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from credit import events as facts
+from credit import metrics
+from credit.accounts import store as accounts
+from credit.accounts.model import Account, Entry, Key, book, suspended
+from credit.holds import store as holds
+from credit.holds.model import Hold, HoldKey, State
+from credit.invoices import store
+from credit.invoices.model import (
+    Charge,
+    Invoice,
+    InvoiceKey,
+    Mark,
+    Marked,
+    Moved,
+    Refund,
+    issue,
+    pay,
+    take_back,
+)
+from kit import db, events, ids
+
+
+@dataclass(slots=True)
+class Books:
+    """The accounts, holds and invoices that a transaction works on, each seen after what came before."""
+
+    accounts: dict[Key, Account] = field(default_factory=dict)
+    holds: dict[HoldKey, Hold] = field(default_factory=dict)
+    invoices: dict[InvoiceKey, Invoice] = field(default_factory=dict)
+    _opened: dict[Key, None] = field(default_factory=dict)
+    _closed: list[tuple[Hold, Hold]] = field(default_factory=list)
+    _moved: dict[InvoiceKey, None] = field(default_factory=dict)
+    _entries: list[Entry] = field(default_factory=list)
+    _marks: list[Marked] = field(default_factory=list)
+    facts: list[events.Outgoing] = field(default_factory=list)
+
+    def open_suspended(self, key: Key, code: str, digits: int, zone: str, at: datetime) -> None:
+        """Open the account that a sale needs and nobody opened."""
+        self.accounts[key] = suspended(self.accounts[key], code, digits, zone, at)
+        self._opened[key] = None
+
+    def charge(self, charge: Charge) -> Invoice:
+        """Issue an invoice, using the credit balance, and say so."""
+        account = self.accounts[charge.key]
+        invoice = self._move(issue(account, charge))
+        self.facts.append(facts.invoice_issued(account, invoice))
+        if invoice.settled_at is not None:
+            self.facts.append(facts.invoice_paid(invoice, charge.cause_id, charge.at))
+        metrics.INVOICED.inc()
+        return invoice
+
+    def capture(self, hold: Hold, captured: int, invoice_id: str) -> None:
+        """Turn a pending hold into a charge and release what it kept aside."""
+        assert hold.state is State.PENDING, "only a pending hold is captured"
+        after = replace(hold, state=State.CAPTURED, captured=captured, invoice_id=invoice_id)
+        self.holds[hold.key] = after
+        self._closed.append((hold, after))
+        account = self.accounts[hold.account_key]
+        self.accounts[account.key] = replace(account, held=account.held - hold.held)
+
+    def link(self, invoice: Invoice, purchase_id: str, tender_id: str) -> None:
+        """Tell an invoice that Capture made which sale it belongs to."""
+        linked = replace(invoice, purchase_id=purchase_id, tender_id=tender_id)
+        self._move(Moved(linked, ()))
+
+    def refund(self, invoice: Invoice, refund: Refund) -> None:
+        """Take a return off an invoice; a paid part becomes credit balance."""
+        moved, surplus = take_back(invoice, refund)
+        after = self._move(moved)
+        if after.settled_at is not None and invoice.settled_at is None:
+            self.facts.append(facts.invoice_paid(after, refund.return_id, refund.at))
+        if surplus:
+            self.mark(after, Mark.RETURN_EXCEEDS_INVOICE, refund.return_id, surplus, refund.at)
+
+    def pay(self, invoice: Invoice, payment_id: str, amount: int, at: datetime) -> None:
+        """Put a part of a payment to an invoice."""
+        after = self._move(pay(invoice, payment_id, amount, at))
+        if after.settled_at is not None:
+            self.facts.append(facts.invoice_paid(after, payment_id, at))
+
+    def book(self, entry: Entry) -> None:
+        """Book an entry that moves no invoice."""
+        self.accounts[entry.key] = book(self.accounts[entry.key], [entry])
+        self._entries.append(entry)
+
+    def mark(self, invoice: Invoice, mark: Mark, cause_id: str, amount: int, at: datetime) -> None:
+        """List what staff must look at."""
+        self._marks.append(
+            Marked(
+                exception_id=ids.derived_uuid(invoice.merchant_id, invoice.invoice_id, cause_id, mark),
+                invoice=invoice.key,
+                customer_id=invoice.customer_id,
+                purchase_id=invoice.purchase_id,
+                cause_id=cause_id,
+                mark=mark,
+                amount=amount,
+                at=at,
+            )
+        )
+        metrics.EXCEPTIONS.labels(mark).inc()
+
+    def _move(self, moved: Moved) -> Invoice:
+        invoice = moved.invoice
+        self.accounts[invoice.account_key] = book(self.accounts[invoice.account_key], moved.entries)
+        self.invoices[invoice.key] = invoice
+        self._moved[invoice.key] = None
+        self._entries.extend(moved.entries)
+        return invoice
+
+    async def write(self, conn: db.Conn) -> None:
+        """Write all of it; every account named is locked by this transaction."""
+        if self._opened:
+            await accounts.save(conn, [self.accounts[key] for key in self._opened])
+        await holds.close(conn, self._closed)
+        await store.save(conn, [self.invoices[key] for key in self._moved])
+        await accounts.post(conn, self._entries)
+        await store.mark(conn, self._marks)
+        await events.publish(conn, facts.TOPIC, self.facts)

@@ -1,0 +1,141 @@
+"""What customers says about sales: on-account tenders are posted, returns are taken off their invoices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from credit.accounts import store as accounts
+from credit.accounts.model import Cause, Key
+from credit.errors import CurrencyMismatch
+from credit.holds import store as holds
+from credit.invoices import store
+from credit.invoices.books import Books
+from credit.invoices.model import Charge, Invoice, InvoiceKey, Refund, TenderKey, judge
+from credit.invoices.sales import Sale, refunds, sales
+from kit.db import Conn
+from kit.errors import DomainError
+from kit.events import NotYet, Received
+from kit.ids import derived_uuid
+
+Fact = TypeVar("Fact")
+Refusal = Exception | None
+
+
+def _read(
+    events: list[Received], read: Callable[[Received], list[Fact]]
+) -> tuple[list[list[Fact]], list[Refusal]]:
+    """Read each event; what cannot be read is refused alone."""
+    found: list[list[Fact]] = []
+    refusals: list[Refusal] = []
+    for event in events:
+        try:
+            found.append(read(event))
+            refusals.append(None)
+        except (DomainError, ValueError, LookupError) as error:
+            found.append([])
+            refusals.append(error)
+    return found, refusals
+
+
+async def purchase_completed(conn: Conn, events: list[Received]) -> list[Refusal]:
+    """Post the on-account tenders of finished sales; what business would refuse is posted and marked."""
+    found, refusals = _read(events, sales)
+    every = [sale for each in found for sale in each]
+    if not every:
+        return refusals
+    books = Books(accounts=await accounts.read(conn, {s.key for s in every}))
+    known = await store.find_by_tender(conn, {s.tender for s in every})
+    books.holds = await holds.read(conn, {s.hold_key for s in every if s.hold_key})
+    captured = [InvoiceKey(h.merchant_id, h.invoice_id) for h in books.holds.values() if h.invoice_id]
+    books.invoices = await store.find(conn, captured) if captured else {}
+    done: set[TenderKey] = set(known)
+    for place, each in enumerate(found):
+        fresh = [sale for sale in each if sale.tender not in done]
+        refusals[place] = refusals[place] or _other_currency(books, fresh)
+        if refusals[place] is None:
+            for sale in fresh:
+                _post(books, sale)
+                done.add(sale.tender)
+    await books.write(conn)
+    return refusals
+
+
+def _other_currency(books: Books, fresh: list[Sale]) -> Refusal:
+    for sale in fresh:
+        account = books.accounts[sale.key]
+        kept = (account.currency_code, account.minor_digits)
+        if account.is_open and kept != (sale.currency.code, sale.currency.digits):
+            return CurrencyMismatch(*kept)
+    return None
+
+
+def _post(books: Books, sale: Sale) -> None:
+    """Post one tender by the table "A finished sale is never refused"."""
+    if not books.accounts[sale.key].is_open:
+        books.open_suspended(sale.key, sale.currency.code, sale.currency.digits, sale.time_zone, sale.at)
+    hold = books.holds.get(sale.hold_key) if sale.hold_key else None
+    made: Invoice | None = None
+    if hold is not None and hold.invoice_id is not None:
+        made = books.invoices[InvoiceKey(hold.merchant_id, hold.invoice_id)]
+    alone = made is not None and made.purchase_id is None
+    verdict = judge(hold, sale.key.customer_id, sale.amount, alone)
+    if verdict.links:
+        assert made is not None, "only a captured hold is linked"
+        books.link(made, sale.tender.purchase_id, sale.tender.tender_id)
+        return
+    invoice = books.charge(
+        Charge(
+            key=sale.key,
+            invoice_id=derived_uuid(*sale.tender),
+            cause=Cause.PURCHASE,
+            cause_id=sale.tender.purchase_id,
+            amount=sale.amount,
+            at=sale.at,
+            purchase_id=sale.tender.purchase_id,
+            tender_id=sale.tender.tender_id,
+            hold_id=sale.hold_id,
+            mark=verdict.mark,
+        )
+    )
+    if verdict.captures:
+        assert hold is not None, "only a known hold is captured"
+        books.capture(hold, min(sale.amount, hold.held), invoice.invoice_id)
+    if verdict.mark is not None:
+        books.mark(invoice, verdict.mark, sale.tender.purchase_id, verdict.excess, sale.at)
+
+
+async def purchase_returned(conn: Conn, events: list[Received]) -> list[Refusal]:
+    """Take on-account refunds off their invoices; a sale that is not known yet is waited for."""
+    found, refusals = _read(events, refunds)
+    every = [refund for each in found for refund in each]
+    if not every:
+        return refusals
+    books = Books(accounts=await accounts.read(conn, {r.key for r in every}))
+    tenders = await store.find_by_tender(conn, {r.tender for r in every})
+    books.invoices = {invoice.key: invoice for invoice in tenders.values()}
+    causes: list[tuple[Key, str]] = [(r.key, r.return_id) for r in every]
+    done = await accounts.booked(conn, Cause.RETURN, causes)
+    for place, each in enumerate(found):
+        fresh = [r for r in each if _mark(r) not in done]
+        refusals[place] = refusals[place] or _unknown(tenders, fresh)
+        if refusals[place] is None:
+            for refund in fresh:
+                books.refund(books.invoices[tenders[refund.tender].key], refund)
+                done.add(_mark(refund))
+    await books.write(conn)
+    return refusals
+
+
+def _mark(refund: Refund) -> tuple[str, str, str]:
+    return refund.key.merchant_id, refund.return_id, refund.tender.tender_id
+
+
+def _unknown(tenders: dict[TenderKey, Invoice], fresh: list[Refund]) -> Refusal:
+    for refund in fresh:
+        invoice = tenders.get(refund.tender)
+        if invoice is None:
+            return NotYet(f"no invoice of purchase {refund.tender.purchase_id} yet")
+        if invoice.account_key != refund.key:
+            return ValueError("the return names another account than its sale")
+    return None

@@ -1,0 +1,244 @@
+"""What a charge, a return and a payment do to an invoice, and how a sale's tender meets its hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from credit.accounts.model import Account, Cause, Effect, Entry, Key
+from credit.holds.model import Hold, State
+
+
+class Mark(StrEnum):
+    """What is amiss with something that was posted all the same."""
+
+    OVER_HOLD = "OVER_HOLD"
+    LATE = "LATE"
+    VOIDED_THEN_SOLD = "VOIDED_THEN_SOLD"
+    UNAUTHORISED = "UNAUTHORISED"
+    RETURN_EXCEEDS_INVOICE = "RETURN_EXCEEDS_INVOICE"
+
+
+class InvoiceKey(NamedTuple):
+    """What names an invoice."""
+
+    merchant_id: str
+    invoice_id: str
+
+
+class TenderKey(NamedTuple):
+    """What names the tender that an invoice came from."""
+
+    merchant_id: str
+    purchase_id: str
+    tender_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """What one charge made the customer owe, minor units."""
+
+    merchant_id: str
+    invoice_id: str
+    customer_id: str
+    purchase_id: str | None
+    tender_id: str
+    hold_id: str | None
+    amount: int
+    issued_on: date
+    due_on: date
+    issued_at: datetime
+    paid: int = 0
+    returned: int = 0
+    settled_at: datetime | None = None
+    mark: Mark | None = None
+
+    @property
+    def key(self) -> InvoiceKey:
+        """What names it."""
+        return InvoiceKey(self.merchant_id, self.invoice_id)
+
+    @property
+    def account_key(self) -> Key:
+        """Whose account it is on."""
+        return Key(self.merchant_id, self.customer_id)
+
+    @property
+    def outstanding(self) -> int:
+        """What is still owed."""
+        return self.amount - self.paid - self.returned
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a tender meets its hold: what becomes of the hold, and what is amiss by how much."""
+
+    captures: bool = False
+    links: bool = False
+    mark: Mark | None = None
+    excess: int = 0
+
+
+def judge(hold: Hold | None, customer_id: str, amount: int, captured_alone: bool) -> Verdict:
+    """Apply the table "A finished sale is never refused" to one tender of `amount`.
+
+    `captured_alone`: the hold was captured by RPC and no sale is linked to its invoice.
+    """
+    if hold is None or hold.customer_id != customer_id:
+        return Verdict(mark=Mark.UNAUTHORISED, excess=amount)
+    match hold.state:
+        case State.PENDING:
+            if amount <= hold.held:
+                return Verdict(captures=True)
+            return Verdict(captures=True, mark=Mark.OVER_HOLD, excess=amount - hold.held)
+        case State.EXPIRED:
+            return Verdict(mark=Mark.LATE, excess=amount)
+        case State.VOIDED:
+            return Verdict(mark=Mark.VOIDED_THEN_SOLD, excess=amount)
+        case State.CAPTURED if captured_alone:
+            return Verdict(links=True)
+        case _:
+            return Verdict(mark=Mark.UNAUTHORISED, excess=amount)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Something to be owed, minor units: a sale's tender, or a captured hold."""
+
+    key: Key
+    invoice_id: str
+    cause: Cause
+    cause_id: str
+    amount: int
+    at: datetime
+    purchase_id: str | None = None
+    tender_id: str = ""
+    hold_id: str | None = None
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An invoice after something happened to it, and the entries that say so."""
+
+    invoice: Invoice
+    entries: tuple[Entry, ...]
+
+
+def issue(account: Account, charge: Charge) -> Moved:
+    """Charge an account; what the shop owes the customer is used at once."""
+    used = min(account.credit_balance, charge.amount)
+    invoice = Invoice(
+        merchant_id=charge.key.merchant_id,
+        invoice_id=charge.invoice_id,
+        customer_id=charge.key.customer_id,
+        purchase_id=charge.purchase_id,
+        tender_id=charge.tender_id,
+        hold_id=charge.hold_id,
+        amount=charge.amount,
+        issued_on=account.local_date(charge.at),
+        due_on=account.due_on(charge.at),
+        issued_at=charge.at,
+        paid=used,
+        settled_at=charge.at if used == charge.amount else None,
+        mark=charge.mark,
+    )
+    entries = [_entry(charge, Effect.CHARGED, charge.amount, 0)]
+    if used:
+        entries.append(_entry(charge, Effect.CREDIT_USED, -used, -used))
+    return Moved(invoice, tuple(entries))
+
+
+def _entry(charge: Charge, effect: Effect, posted: int, credit: int) -> Entry:
+    return Entry(
+        key=charge.key,
+        cause=charge.cause,
+        cause_id=charge.cause_id,
+        line=charge.tender_id,
+        effect=effect,
+        invoice_id=charge.invoice_id,
+        posted=posted,
+        credit=credit,
+        effective_at=charge.at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """What a return gives back through one on-account tender, minor units."""
+
+    tender: TenderKey
+    key: Key
+    return_id: str
+    amount: int
+    at: datetime
+
+
+def take_back(invoice: Invoice, refund: Refund) -> tuple[Moved, int]:
+    """Take a refund off an invoice: first what is still owed, then what was paid, which becomes credit.
+
+    Returns the surplus too: what was refunded beyond all that was ever posted on it.
+    """
+    off = min(refund.amount, invoice.outstanding)
+    credit = min(refund.amount - off, invoice.paid)
+    after = replace(invoice, returned=invoice.returned + off + credit, paid=invoice.paid - credit)
+    after = _settled(after, refund.at)
+    entries = [
+        Entry(
+            key=invoice.account_key,
+            cause=Cause.RETURN,
+            cause_id=refund.return_id,
+            line=refund.tender.tender_id,
+            effect=effect,
+            invoice_id=invoice.invoice_id,
+            posted=posted,
+            credit=added,
+            effective_at=refund.at,
+        )
+        for effect, posted, added in ((Effect.RETURNED, -off, 0), (Effect.CREDIT_ADDED, 0, credit))
+        if posted or added
+    ]
+    return Moved(after, tuple(entries)), refund.amount - off - credit
+
+
+def pay(invoice: Invoice, payment_id: str, amount: int, at: datetime) -> Moved:
+    """Put a part of a payment to an invoice; `amount` is at most what it owes."""
+    assert 0 < amount <= invoice.outstanding, "a payment never pays more than an invoice owes"
+    after = _settled(replace(invoice, paid=invoice.paid + amount), at)
+    entry = Entry(
+        key=invoice.account_key,
+        cause=Cause.PAYMENT,
+        cause_id=payment_id,
+        line=invoice.invoice_id,
+        effect=Effect.PAID,
+        invoice_id=invoice.invoice_id,
+        posted=-amount,
+        credit=0,
+        effective_at=at,
+    )
+    return Moved(after, (entry,))
+
+
+def _settled(invoice: Invoice, at: datetime) -> Invoice:
+    if invoice.outstanding == 0 and invoice.settled_at is None:
+        return replace(invoice, settled_at=at)
+    return invoice
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """Something posted that staff must look at; `amount` in minor units."""
+
+    exception_id: str
+    invoice: InvoiceKey
+    customer_id: str
+    purchase_id: str | None
+    cause_id: str
+    mark: Mark
+    amount: int
+    at: datetime
+    resolved_at: datetime | None = None
+    note: str = ""
+    staff_ref: str = ""

@@ -1,0 +1,103 @@
+-- name: find
+-- The invoices with these ids, in no order.
+SELECT i.*
+FROM unnest(:merchants::text[], :invoice_ids::uuid[]) AS k (merchant_id, invoice_id)
+JOIN invoices AS i ON i.merchant_id = k.merchant_id AND i.invoice_id = k.invoice_id;
+
+-- name: find_by_tender
+-- The invoices of these tenders, in no order.
+SELECT i.*
+FROM unnest(:merchants::text[], :purchase_ids::uuid[], :tender_ids::text[]) AS k (
+    merchant_id, purchase_id, tender_id
+)
+JOIN invoices AS i
+    ON i.merchant_id = k.merchant_id AND i.purchase_id = k.purchase_id AND i.tender_id = k.tender_id;
+
+-- name: save!
+-- Write invoices of locked accounts: new ones, and what moved on old ones.
+INSERT INTO invoices AS i (
+    merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
+    due_on, issued_at, settled_at, exception
+)
+SELECT v.*
+FROM unnest(
+    :merchants::text[], :invoice_ids::uuid[], :customers::text[], :purchases::uuid[], :tenders::text[],
+    :holds::uuid[], :amounts::bigint[], :paid::bigint[], :returned::bigint[], :issued_on::date[],
+    :due_on::date[], :issued_at::timestamptz[], :settled_at::timestamptz[], :exceptions::text[]
+) AS v
+ON CONFLICT (merchant_id, invoice_id) DO UPDATE
+SET
+    purchase_id = excluded.purchase_id,
+    tender_id = excluded.tender_id,
+    paid = excluded.paid,
+    returned = excluded.returned,
+    settled_at = excluded.settled_at;
+
+-- name: oldest_open
+-- The oldest open invoices of an account that together owe at least an amount.
+SELECT i.*
+FROM (
+    SELECT
+        o.*,
+        sum(o.outstanding) OVER (ORDER BY o.issued_at, o.invoice_id) - o.outstanding AS owed_before
+    FROM invoices AS o
+    WHERE o.merchant_id = :merchant_id AND o.customer_id = :customer_id AND o.settled_at IS NULL
+) AS i
+WHERE i.owed_before < :amount
+ORDER BY i.issued_at, i.invoice_id;
+
+-- name: page
+-- A page of a customer's invoices, newest first.
+SELECT *
+FROM invoices
+WHERE
+    merchant_id = :merchant_id
+    AND customer_id = :customer_id
+    AND (NOT :open_only::boolean OR settled_at IS NULL)
+    AND (:purchase_id::uuid IS NULL OR purchase_id = :purchase_id)
+    AND (issued_at, invoice_id) < (:before_at::timestamptz, :before_id::uuid)
+ORDER BY issued_at DESC, invoice_id DESC
+LIMIT :size;
+
+-- name: mark!
+-- List what staff must look at; each cause marks once.
+INSERT INTO invoice_exceptions (
+    merchant_id, exception_id, customer_id, invoice_id, purchase_id, cause_id, kind, amount, marked_at
+)
+SELECT v.*
+FROM unnest(
+    :merchants::text[], :exception_ids::uuid[], :customers::text[], :invoice_ids::uuid[], :purchases::uuid[],
+    :causes::uuid[], :kinds::text[], :amounts::bigint[], :marked_at::timestamptz[]
+) AS v
+ON CONFLICT (merchant_id, exception_id) DO NOTHING;
+
+-- name: exceptions_page
+-- A page of exceptions, newest first.
+SELECT *
+FROM invoice_exceptions
+WHERE
+    merchant_id = :merchant_id
+    AND (:customer_id::text = '' OR customer_id = :customer_id)
+    AND (:include_resolved::boolean OR resolved_at IS NULL)
+    AND (marked_at, exception_id) < (:before_at::timestamptz, :before_id::uuid)
+ORDER BY marked_at DESC, exception_id DESC
+LIMIT :size;
+
+-- name: find_exception^
+-- One exception.
+SELECT *
+FROM invoice_exceptions
+WHERE merchant_id = :merchant_id AND exception_id = :exception_id;
+
+-- name: find_resolution^
+-- What a request id resolved.
+SELECT exception_id, fingerprint
+FROM invoice_exceptions
+WHERE merchant_id = :merchant_id AND request_id = :request_id;
+
+-- name: resolve^
+-- Note that staff have dealt with an exception.
+UPDATE invoice_exceptions
+SET resolved_at = :at, note = :note, staff_ref = :staff_ref, request_id = :request_id, fingerprint = :fingerprint
+WHERE merchant_id = :merchant_id AND exception_id = :exception_id
+RETURNING *;

@@ -1,0 +1,64 @@
+"""ResolveException: staff have dealt with something that was posted all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from credit.accounts import store as accounts
+from credit.accounts.model import Key
+from credit.errors import ExceptionNotFound, ExceptionResolved
+from credit.invoices import store
+from credit.invoices.model import Marked
+from kit import db
+from kit.errors import IdempotencyConflict
+from kit.fingerprint import fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What was done about an exception."""
+
+    key: Key
+    request_id: str
+    exception_id: str
+    note: str
+    staff_ref: str
+    at: datetime
+
+    @property
+    def content(self) -> bytes:
+        """What makes two requests the same."""
+        return fingerprint(1, self.key.customer_id, self.exception_id, self.note, self.staff_ref)
+
+
+async def resolve(conn: db.Conn, resolutions: Sequence[Resolution], wait: bool) -> list[Marked]:
+    """Resolve one exception (a list of one); the account's lock orders two who try."""
+    (wish,) = resolutions
+    await accounts.lock(conn, [wish.key], wait=wait)
+    row = await store.queries.find_exception(
+        conn, merchant_id=wish.key.merchant_id, exception_id=wish.exception_id
+    )
+    before = await store.queries.find_resolution(
+        conn, merchant_id=wish.key.merchant_id, request_id=wish.request_id
+    )
+    if before is not None and before["fingerprint"] != wish.content:
+        raise IdempotencyConflict("request", wish.request_id)
+    if row is None or row["customer_id"] != wish.key.customer_id:
+        raise ExceptionNotFound(wish.exception_id)
+    if before is not None:
+        return [store.decode_marked(row)]
+    if row["resolved_at"] is not None:
+        raise ExceptionResolved(wish.exception_id)
+    resolved = await store.queries.resolve(
+        conn,
+        merchant_id=wish.key.merchant_id,
+        exception_id=wish.exception_id,
+        at=wish.at,
+        note=wish.note,
+        staff_ref=wish.staff_ref,
+        request_id=wish.request_id,
+        fingerprint=wish.content,
+    )
+    return [store.decode_marked(resolved)]

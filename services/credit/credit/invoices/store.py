@@ -1,0 +1,157 @@
+"""The only code that reads and writes invoices and their exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from credit.accounts.model import Key
+from credit.invoices.model import Invoice, InvoiceKey, Mark, Marked, TenderKey
+from credit.pages import Before
+from kit import db
+
+queries = db.load(__file__)
+
+
+async def find(conn: db.Conn, keys: Iterable[InvoiceKey]) -> dict[InvoiceKey, Invoice]:
+    """Return the invoices that exist."""
+    wanted = list(keys)
+    rows = queries.find(
+        conn, merchants=[k.merchant_id for k in wanted], invoice_ids=[k.invoice_id for k in wanted]
+    )
+    found = [decode(row) async for row in rows]
+    return {invoice.key: invoice for invoice in found}
+
+
+async def find_by_tender(conn: db.Conn, keys: Iterable[TenderKey]) -> dict[TenderKey, Invoice]:
+    """Return the invoices that tenders led to."""
+    wanted = list(keys)
+    rows = queries.find_by_tender(
+        conn,
+        merchants=[k.merchant_id for k in wanted],
+        purchase_ids=[k.purchase_id for k in wanted],
+        tender_ids=[k.tender_id for k in wanted],
+    )
+    found = [decode(row) async for row in rows]
+    return {TenderKey(i.merchant_id, i.purchase_id or "", i.tender_id): i for i in found}
+
+
+async def oldest_open(conn: db.Conn, key: Key, amount: int) -> list[Invoice]:
+    """Return the oldest open invoices of an account that a payment of `amount` reaches."""
+    rows = queries.oldest_open(conn, merchant_id=key.merchant_id, customer_id=key.customer_id, amount=amount)
+    return [decode(row) async for row in rows]
+
+
+async def page(
+    conn: db.Conn, key: Key, *, open_only: bool, purchase_id: str, before: Before, size: int
+) -> list[Invoice]:
+    """Return a page of a customer's invoices, newest first."""
+    rows = queries.page(
+        conn,
+        merchant_id=key.merchant_id,
+        customer_id=key.customer_id,
+        open_only=open_only,
+        purchase_id=purchase_id or None,
+        before_at=before.at,
+        before_id=before.id,
+        size=size,
+    )
+    return [decode(row) async for row in rows]
+
+
+async def save(conn: db.Conn, invoices: Sequence[Invoice]) -> None:
+    """Write invoices of locked accounts, new or moved."""
+    if not invoices:
+        return
+    await queries.save(
+        conn,
+        merchants=[i.merchant_id for i in invoices],
+        invoice_ids=[i.invoice_id for i in invoices],
+        customers=[i.customer_id for i in invoices],
+        purchases=[i.purchase_id for i in invoices],
+        tenders=[i.tender_id for i in invoices],
+        holds=[i.hold_id for i in invoices],
+        amounts=[i.amount for i in invoices],
+        paid=[i.paid for i in invoices],
+        returned=[i.returned for i in invoices],
+        issued_on=[i.issued_on for i in invoices],
+        due_on=[i.due_on for i in invoices],
+        issued_at=[i.issued_at for i in invoices],
+        settled_at=[i.settled_at for i in invoices],
+        exceptions=[i.mark or "" for i in invoices],
+    )
+
+
+def decode(row: Any) -> Invoice:
+    """Return the invoice in a row."""
+    return Invoice(
+        merchant_id=row["merchant_id"],
+        invoice_id=str(row["invoice_id"]),
+        customer_id=row["customer_id"],
+        purchase_id=_text(row["purchase_id"]),
+        tender_id=row["tender_id"],
+        hold_id=_text(row["hold_id"]),
+        amount=row["amount"],
+        issued_on=row["issued_on"],
+        due_on=row["due_on"],
+        issued_at=row["issued_at"],
+        paid=row["paid"],
+        returned=row["returned"],
+        settled_at=row["settled_at"],
+        mark=Mark(row["exception"]) if row["exception"] else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+async def mark(conn: db.Conn, marks: Sequence[Marked]) -> None:
+    """List what staff must look at."""
+    if not marks:
+        return
+    await queries.mark(
+        conn,
+        merchants=[m.invoice.merchant_id for m in marks],
+        exception_ids=[m.exception_id for m in marks],
+        customers=[m.customer_id for m in marks],
+        invoice_ids=[m.invoice.invoice_id for m in marks],
+        purchases=[m.purchase_id for m in marks],
+        causes=[m.cause_id for m in marks],
+        kinds=[m.mark for m in marks],
+        amounts=[m.amount for m in marks],
+        marked_at=[m.at for m in marks],
+    )
+
+
+async def exceptions_page(
+    conn: db.Conn, merchant_id: str, *, customer_id: str, include_resolved: bool, before: Before, size: int
+) -> list[Marked]:
+    """Return a page of exceptions, newest first; customer_id may be empty."""
+    rows = queries.exceptions_page(
+        conn,
+        merchant_id=merchant_id,
+        customer_id=customer_id,
+        include_resolved=include_resolved,
+        before_at=before.at,
+        before_id=before.id,
+        size=size,
+    )
+    return [decode_marked(row) async for row in rows]
+
+
+def decode_marked(row: Any) -> Marked:
+    """Return the exception in a row."""
+    return Marked(
+        exception_id=str(row["exception_id"]),
+        invoice=InvoiceKey(row["merchant_id"], str(row["invoice_id"])),
+        customer_id=row["customer_id"],
+        purchase_id=_text(row["purchase_id"]),
+        cause_id=str(row["cause_id"]),
+        mark=Mark(row["kind"]),
+        amount=row["amount"],
+        at=row["marked_at"],
+        resolved_at=row["resolved_at"],
+        note=row["note"],
+        staff_ref=row["staff_ref"],
+    )

@@ -1,0 +1,18 @@
+"""Every metric of the credit service, listed once."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+AUTHORISED = Counter(
+    "langganan_credit_authorisations_total",
+    "Holds decided: APPROVED, or the reason of the decline",
+    ["outcome"],
+)
+INVOICED = Counter("langganan_credit_invoices_total", "Invoices issued")
+EXCEPTIONS = Counter(
+    "langganan_credit_exceptions_total",
+    "Postings that business would have refused, by what is amiss",
+    ["kind"],
+)
+PAYMENTS = Counter("langganan_credit_payments_total", "Payments booked")

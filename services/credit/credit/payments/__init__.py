@@ -1,0 +1,1 @@
+"""Payments: what customers pay on account."""
