@@ -35,9 +35,12 @@ class Entry:
 
 @dataclass(slots=True)
 class Earned:
-    """What is left of the points of one purchase: per line earned, and used of its points tender."""
+    """What is left of one purchase: points per line, points of its tender, spend of the counting lines."""
 
+    at: int
     lines: dict[str, int]
+    counting: frozenset[str]
+    spend: int
     tender_id: str = ""
     redeemed: int = 0
 
@@ -49,12 +52,13 @@ class PointsBook:
     entries: list[Entry] = field(default_factory=list)
     tiers: list[str] = field(default_factory=lambda: [TIERS[0][0]])
     balance: int = 0
-    spend: list[tuple[int, int, str]] = field(default_factory=list)
     purchases: dict[str, Earned] = field(default_factory=dict)
 
     def sell(self, sale: SaleDone, lines: Sequence[Line]) -> None:
         """Book a purchase: what it used, then what it earns in the tier before it."""
-        earned = Earned({})
+        counting = [line for line in lines if line.product.kind in (GOODS, SERVICE)]
+        spend = sum(line.net for line in counting)
+        earned = Earned(sale.at, {}, frozenset(line.line_id for line in counting), spend)
         for tender in sale.tenders:
             if tender.kind == POINTS:
                 earned.tender_id, earned.redeemed = tender.tender_id, tender.points
@@ -63,8 +67,6 @@ class PointsBook:
         earned.lines = points_of(lines, unearning, multiplier(self.tiers[-1]))
         self.purchases[sale.purchase_id] = earned
         self._enter(EARN, sale.purchase_id, "", sum(earned.lines.values()))
-        spent = sum(line.net for line in lines if line.product.kind in (GOODS, SERVICE))
-        self.spend.append((sale.at, spent, sale.purchase_id))
         self._rise(sale.at)
 
     def give_back(self, purchase_id: str, split: Split) -> None:
@@ -74,6 +76,8 @@ class PointsBook:
             left = earned.lines.get(line.line_id, 0)
             points = left * line.amount // line.left_before if line.left_before else 0
             earned.lines[line.line_id] = left - points
+            if line.line_id in earned.counting:
+                earned.spend -= line.amount
             self._enter(TAKE_BACK, split.return_id, line.line_id, -points)
         for refund in split.refunds:
             if refund.tender_id == earned.tender_id:
@@ -87,7 +91,8 @@ class PointsBook:
             self.balance += points
 
     def _rise(self, at: int) -> None:
-        spent = sum(amount for when, amount, _ in self.spend if when > at - WINDOW_DAYS * DAY)
+        since = at - WINDOW_DAYS * DAY
+        spent = sum(one.spend for one in self.purchases.values() if one.at > since)
         name = [name for name, least, _ in TIERS if spent >= least][-1]
         order = [name for name, _, _ in TIERS]
         if order.index(name) > order.index(self.tiers[-1]):
