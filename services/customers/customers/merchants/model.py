@@ -9,9 +9,9 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.core import get_global
-from kit.money import Currency
 
 from customers.errors import Invalid
+from kit.money import Currency
 
 _BCP47 = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 DEFAULT_LOCALE = "id-ID"

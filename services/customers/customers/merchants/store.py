@@ -10,14 +10,14 @@ from typing import Any
 
 import asyncpg
 import structlog
-from kit import db
-from kit.errors import IdempotencyConflict
-from kit.fingerprint import Field, fingerprint
-from kit.money import Currency
 
 from customers import metrics
 from customers.errors import CurrencyFixed, MerchantNotSet
 from customers.merchants.model import Hours, Merchant, Shop, Store
+from kit import db
+from kit.errors import IdempotencyConflict
+from kit.fingerprint import Field, fingerprint
+from kit.money import Currency
 
 queries = db.load(__file__)
 log = structlog.get_logger()
@@ -48,7 +48,10 @@ class Shops:
         found = self._remembered(asked)
         missing = sorted(asked - found.keys())
         if missing:
-            rows = await queries.read_shops(conn, merchants=[m for m, _ in missing], stores=[s for _, s in missing])
+            found_rows = queries.read_shops(
+                conn, merchants=[m for m, _ in missing], stores=[s for _, s in missing]
+            )
+            rows = [row async for row in found_rows]
             unknown = [(r["merchant_id"], r["store_id"]) for r in rows if not r["known"]]
             if unknown:
                 await self._register(conn, unknown, now)
@@ -79,10 +82,10 @@ class Shops:
         self._seen[key] = (wall.monotonic(), shop)
 
     async def _register(self, conn: db.Conn, unknown: list[tuple[str, str]], now: datetime) -> None:
-        fresh = await queries.register_stores(
+        fresh = queries.register_stores(
             conn, merchants=[m for m, _ in unknown], stores=[s for _, s in unknown], now=now
         )
-        for row in fresh:
+        async for row in fresh:
             metrics.STORES_SELF_REGISTERED.inc()
             log.warning("store_registered_itself", merchant=row["merchant_id"], store=row["store_id"])
 
@@ -262,7 +265,7 @@ async def list_stores(
     conn: db.Conn, merchant_id: str, after: str, size: int, self_registered_only: bool
 ) -> list[Store]:
     """Return a page of stores by id."""
-    rows = await queries.list_stores(
+    rows = queries.list_stores(
         conn, merchant_id=merchant_id, after=after, size=size, self_registered_only=self_registered_only
     )
-    return [_store(r) for r in rows]
+    return [_store(r) async for r in rows]

@@ -1,0 +1,10 @@
+"""`python -m customers serve | work | all | migrate | …`; migrate brings both databases up to date."""
+
+from __future__ import annotations
+
+from customers.app import DATABASES, build
+from customers.settings import CustomersSettings
+from kit.process import main
+
+if __name__ == "__main__":
+    main("customers", CustomersSettings, build, DATABASES)

@@ -1,0 +1,158 @@
+"""The one place where the customers service is wired."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from customers import events
+from customers.contacts.reading import ContactReads, Found, Inquiry
+from customers.contacts.rpc import ContactService
+from customers.merchants.rpc import MerchantService
+from customers.merchants.store import Shops
+from customers.profiles import handlers, store
+from customers.profiles.identify import Candidate, Identifier, Question
+from customers.profiles.rpc import CustomerService
+from customers.profiles.writing import Profiles
+from customers.purchases.decode import Sale
+from customers.purchases.recording import Recorded, Recorder
+from customers.purchases.rpc import PurchaseService
+from customers.settings import CustomersSettings
+from customers.vault import read
+from customers.vault.plugins import CONTRACT, GROUP
+from customers.vault.seal import BlindIndex, Keyring
+from customers.vault.sweep import HalfDone
+from customers.vault.vault import Vault
+from kit import db, plugins
+from kit.batch import Batcher
+from kit.events import Consumer, Handler
+from kit.runtime import Database, Runtime, Service
+from kit.sweep import Sweep
+from langganan.customers.v1 import (
+    contacts_pb2_grpc,
+    merchants_pb2_grpc,
+    profiles_pb2_grpc,
+    purchases_pb2_grpc,
+)
+from langganan.events.v1 import loyalty_pb2
+
+DATABASES = (
+    Database.of("customers"),
+    Database.of("customers", "vault/migrations", url_setting="vault_database_url", events=False),
+)
+HEARD = ("loyalty",)
+# One inquiry names up to 200 customers: so many of them share a transaction at most.
+INQUIRIES_MAX = 10
+
+
+async def build(runtime: Runtime[CustomersSettings]) -> Service:
+    """Wire the service for one process."""
+    settings = runtime.settings
+    pool = await runtime.pool()
+    vault = await open_vault(runtime)
+    shops = Shops(settings.shops_cached_s)
+    profiles = Profiles(pool, vault, store.Completion(shops))
+    recording: Batcher[Sale, Recorded] = Batcher(
+        "record-purchase",
+        pool,
+        Recorder(shops).record,
+        key=lambda sale: (sale.merchant_id, sale.customer_id or sale.purchase_id),
+        merchant=lambda sale: sale.merchant_id,
+        max_batch=settings.batch_max,
+        max_queue=settings.batch_queue_max,
+    )
+    identifier = Identifier(pool, settings.identify_misses_max, settings.identify_misses_window_s)
+    identifying: Batcher[Question, list[Candidate]] = Batcher(
+        "identify",
+        vault.pool,
+        identifier.run,
+        key=lambda question: question.register,
+        merchant=lambda question: question.reader.merchant_id,
+        max_batch=settings.batch_max,
+        max_queue=settings.batch_queue_max,
+    )
+    inquiring: Batcher[Inquiry, Found] = Batcher(
+        "get-contacts",
+        vault.pool,
+        ContactReads(pool).run,
+        key=lambda inquiry: inquiry.reader.merchant_id,
+        merchant=lambda inquiry: inquiry.reader.merchant_id,
+        max_batch=INQUIRIES_MAX,
+        max_queue=settings.batch_queue_max,
+    )
+    clock = runtime.clock
+    return Service(
+        pool=pool,
+        servicers=[
+            (
+                profiles_pb2_grpc.add_CustomerServiceServicer_to_server,
+                CustomerService(pool, vault, shops, profiles, identifying, clock),
+            ),
+            (
+                contacts_pb2_grpc.add_ContactServiceServicer_to_server,
+                ContactService(pool, vault, shops, inquiring, clock),
+            ),
+            (
+                merchants_pb2_grpc.add_MerchantServiceServicer_to_server,
+                MerchantService(pool, shops, clock),
+            ),
+            (
+                purchases_pb2_grpc.add_PurchaseServiceServicer_to_server,
+                PurchaseService(pool, clock, shops, recording),
+            ),
+        ],
+        consumer=consumer(runtime, pool),
+        sweeps=sweeps(settings, pool, vault, profiles),
+        batchers=[recording, identifying, inquiring],
+    )
+
+
+async def open_vault(runtime: Runtime[CustomersSettings]) -> Vault:
+    """Open the vault's pool and find its keys; a provider that is absent or broken stops the start."""
+    settings = runtime.settings
+    provider = plugins.configure(
+        plugins.load(GROUP, CONTRACT), settings.vault_keys_plugin, settings.vault_keys_config
+    )
+    pool = await runtime.pool(settings.vault_database_url, settings.vault_pool_max)
+    return Vault(pool, Keyring(provider, settings.vault_keys_cached), BlindIndex(provider))
+
+
+def consumer(runtime: Runtime[CustomersSettings], pool: db.Pool) -> Consumer:
+    """What this service hears; types without a handler are passed over."""
+    settings = runtime.settings
+    return Consumer(
+        pool=pool,
+        group=events.TOPIC,
+        bootstrap=settings.kafka_bootstrap,
+        topics=HEARD,
+        handlers={"tier-changed": Handler(loyalty_pb2.TierChanged, handlers.tier_changed)},
+        lock=handlers.lock_customers,
+        prefix=settings.topic_prefix,
+    )
+
+
+def sweeps(settings: CustomersSettings, pool: db.Pool, vault: Vault, profiles: Profiles) -> list[Sweep]:
+    """Timed work: what a crash left half done, and counters of misses that are over."""
+
+    async def existing(keys: set[tuple[str, str]]) -> set[tuple[str, str]]:
+        async with pool.acquire() as conn:
+            return await store.existing(conn, keys)
+
+    half_done = HalfDone(
+        vault.pool,
+        existing,
+        profiles.complete,
+        complete_after_s=settings.vault_complete_after_s,
+        withdraw_after_s=settings.vault_withdraw_after_s,
+    )
+
+    async def forget_misses(now: datetime) -> int:
+        del now  # windows are wall time
+        async with vault.pool.acquire() as conn:
+            await read.forget_misses(conn, int(time.time()) - 2 * settings.identify_misses_window_s)
+        return 0
+
+    return [
+        Sweep("half-done-writes", settings.vault_sweep_interval_s, io=half_done.run),
+        Sweep("forget-misses", float(settings.identify_misses_window_s), io=forget_misses),
+    ]

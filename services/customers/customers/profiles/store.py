@@ -1,0 +1,125 @@
+"""The only code that writes customers and their member codes, in the customers database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from customers import events
+from customers.errors import CustomerNotFound, MemberCodeHeld
+from customers.merchants.store import Shops
+from customers.profiles.model import NEUTRAL, Facts
+from customers.vault.store import Pending
+from kit import db
+from kit.events import Outgoing, publish
+
+queries = db.load(__file__)
+Customers = Sequence[tuple[str, str]]
+
+
+class Completion:
+    """Teaches the customers database what the vault holds, once: rows, member codes and the outbox."""
+
+    def __init__(self, shops: Shops) -> None:
+        self._shops = shops
+
+    async def apply(
+        self, conn: db.Conn, requests: Sequence[Sequence[Pending]], wait: bool
+    ) -> list[list[Pending]]:
+        """Apply changes that are pending, in order; one that is known already does nothing."""
+        del wait
+        return [await self._apply(conn, pending) for pending in requests]
+
+    async def _apply(self, conn: db.Conn, pending: Sequence[Pending]) -> list[Pending]:
+        ordered = sorted(pending, key=lambda p: (p.merchant_id, p.customer_id, p.version))
+        revisions = await lock(conn, sorted({(p.merchant_id, p.customer_id) for p in ordered}))
+        for one in ordered:
+            key = (one.merchant_id, one.customer_id)
+            if one.version <= revisions.get(key, 0):
+                continue
+            event = await self._one(conn, one, exists=key in revisions)
+            if event is not None:
+                await publish(conn, events.TOPIC, [event])
+            revisions[key] = one.version
+        return ordered
+
+    async def _one(self, conn: db.Conn, pending: Pending, *, exists: bool) -> Outgoing | None:
+        merchant_id, customer_id, change = pending.merchant_id, pending.customer_id, pending.change
+        at = datetime.fromisoformat(change["at"])
+        row = change.get("create")
+        if row is not None:
+            row = {**row, "registered_at": datetime.fromisoformat(row["registered_at"])}
+            fresh = await queries.insert_customer(
+                conn, merchant_id=merchant_id, customer_id=customer_id, updated_at=at, **row
+            )
+            if fresh is None:
+                return None
+            await self._codes(conn, pending)
+            shop = await self._shops.one(conn, merchant_id, row["home_store_id"], at)
+            return events.registered(merchant_id, customer_id, row, shop, at)
+        if not exists:
+            raise CustomerNotFound(customer_id)
+        after = await queries.update_customer(
+            conn,
+            merchant_id=merchant_id,
+            customer_id=customer_id,
+            updated_at=at,
+            revision=pending.version,
+            **{name: change["set"].get(name) for name in NEUTRAL},
+        )
+        await self._codes(conn, pending)
+        shop = await self._shops.one(conn, merchant_id, after["home_store_id"], at)
+        return events.updated(merchant_id, customer_id, after, change["changed"], shop, at)
+
+    @staticmethod
+    async def _codes(conn: db.Conn, pending: Pending) -> None:
+        """Replace the member codes; a code that somebody took since it was checked stays with them.
+
+        A registration is refused then; an update is already true in the vault and goes on without the code.
+        """
+        codes = pending.change.get("codes")
+        if codes is None:
+            return
+        key: dict[str, Any] = {"merchant_id": pending.merchant_id, "customer_id": pending.customer_id}
+        await queries.drop_codes(conn, codes=codes, **key)
+        await queries.put_codes(conn, codes=codes, **key)
+        if "create" in pending.change:
+            await check_codes_free(conn, codes=codes, **key)
+
+
+async def lock(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], int]:
+    """Lock customers in id order; return the revision of each that exists."""
+    rows = await queries.lock_customers(
+        conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers]
+    )
+    return {(r["merchant_id"], r["customer_id"]): r["revision"] for r in rows}
+
+
+async def check_codes_free(conn: db.Conn, merchant_id: str, customer_id: str, codes: Sequence[str]) -> None:
+    """Raise MEMBER_CODE_HELD where another customer holds one of these."""
+    held = await queries.code_held_by_other(
+        conn, merchant_id=merchant_id, customer_id=customer_id, codes=list(codes)
+    )
+    if held is not None:
+        raise MemberCodeHeld(held)
+
+
+async def read_facts(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], Facts]:
+    """Return what is known of customers; absent: they do not exist."""
+    rows = await queries.facts(conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers])
+    return {(r["merchant_id"], r["customer_id"]): _facts(r) for r in rows}
+
+
+def _facts(row: asyncpg.Record) -> Facts:
+    values = dict(row)
+    return Facts(**{**values, "member_codes": tuple(values["member_codes"])})
+
+
+async def existing(conn: db.Conn, customers: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those that exist."""
+    wanted = list(customers)
+    rows = await queries.existing(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
+    return {(r["merchant_id"], r["customer_id"]) for r in rows}

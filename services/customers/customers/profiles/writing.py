@@ -1,0 +1,263 @@
+"""Registrations and updates over two databases that share no transaction.
+
+First the vault, with its new version and what the other side still has to learn; then customers and its
+outbox. Whatever stops in between is completed or withdrawn by the sweep, or by the same request again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from customers.contacts.model import BirthDate
+from customers.errors import ContactHeld, CustomerErased, CustomerNotFound, MemberCodeHeld
+from customers.merchants.model import Shop
+from customers.profiles import model, store
+from customers.profiles.model import Draft
+from customers.vault import read
+from customers.vault import store as vault_store
+from customers.vault.read import Access, Reader
+from customers.vault.seal import PersonKey, Sealer, Token
+from customers.vault.store import Contents, Held, Pending, Write, Written
+from customers.vault.vault import Vault
+from kit import db
+from kit.batch import once
+from kit.errors import IdempotencyConflict
+from kit.fingerprint import Field
+from kit.ids import new_customer_id
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A decoded CreateCustomer. `registered_at` None: now; `credit_limit_wished` in minor units."""
+
+    request_id: str
+    draft: Draft
+    kind: str
+    credit_limit_wished: int
+    registered_at: datetime | None
+    take_over: bool
+    reader: Reader
+    shop: Shop
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A decoded UpdateCustomer."""
+
+    request_id: str
+    customer_id: str
+    draft: Draft
+    etag: str
+    take_over: bool
+    reader: Reader
+    now: datetime
+
+
+def content(draft: Draft) -> Field:
+    """What a draft means, for a fingerprint."""
+    points = draft.points and tuple(
+        (p.channel, p.address, p.shared, p.verified_at and p.verified_at.isoformat()) for p in draft.points
+    )
+    return (
+        tuple(sorted(draft.sealed.items())),
+        tuple(sorted(draft.neutral.items())),
+        points,
+        draft.member_codes,
+    )
+
+
+class Profiles:
+    """Writes profiles: the vault first, then customers and its outbox."""
+
+    def __init__(self, pool: db.Pool, vault: Vault, completion: store.Completion) -> None:
+        self._pool, self._vault, self._completion = pool, vault, completion
+
+    async def create(self, r: Registration) -> str:
+        """Register a customer, once for its request_id; return the customer_id."""
+        merchant_id = r.shop.merchant_id
+        fields: tuple[Field, ...] = (
+            content(r.draft),
+            r.kind,
+            r.credit_limit_wished,
+            r.registered_at and r.registered_at.isoformat(),
+            r.take_over,
+            r.shop.store_id,
+        )
+        await self._check_codes(r.draft, merchant_id, "CREATE", r.request_id, "")
+        person, sealer = await self._vault.keyring.create(merchant_id, new_customer_id())
+        write = self._write("CREATE", r, fields, person, sealer, _created(r), {})
+        written = await self._to_vault(write, r.reader)
+        self._check_same(written, write, fields)
+        try:
+            await self.complete(written.pending)
+        except MemberCodeHeld:
+            await self._withdraw(written)
+            raise
+        return written.customer_id
+
+    async def update(self, u: Update) -> str:
+        """Change a profile, once for its request_id; return the customer_id."""
+        key = (u.reader.merchant_id, u.customer_id)
+        fields: tuple[Field, ...] = (content(u.draft), u.customer_id, u.etag, u.take_over)
+        async with self._pool.acquire() as conn:
+            facts = (await store.read_facts(conn, [key])).get(key)
+        if facts is None:
+            raise CustomerNotFound(u.customer_id)
+        if facts.status in ("ERASING", "ERASED"):
+            raise CustomerErased(u.customer_id)
+        await self._check_codes(u.draft, key[0], "UPDATE", u.request_id, u.customer_id)
+        async with self._vault.pool.acquire() as conn:
+            found = (await read.read_people(conn, [key], ("full_name", "nickname"))).get(key)
+        if found is None:
+            raise CustomerErased(u.customer_id)
+        sealer = await self._vault.keyring.sealer(found.key)
+        (names,) = await self._vault.open_fields([found])
+        write = self._write("UPDATE", u, fields, found.key, sealer, _changed(u), names)
+        written = await self._to_vault(write, u.reader)
+        self._check_same(written, write, fields)
+        await self.complete(written.pending)
+        return written.customer_id
+
+    async def complete(self, pending: list[Pending]) -> None:
+        """Teach the customers database what is pending, then drop it from the vault."""
+        if not pending:
+            return
+        done = await once(self._pool, self._completion.apply, pending)
+        async with self._vault.pool.acquire() as conn:
+            await vault_store.settle(conn, done)
+
+    def _write(
+        self,
+        kind: str,
+        request: Registration | Update,
+        fields: tuple[Field, ...],
+        person: PersonKey,
+        sealer: Sealer,
+        change: Mapping[str, Any],
+        names: Mapping[str, str],
+    ) -> Write:
+        index, merchant_id, draft = self._vault.index, person.merchant_id, request.draft
+        points = draft.points
+        contents = Contents(
+            fields={
+                name: sealer.seal(name, value) if value else None for name, value in draft.sealed.items()
+            },
+            points=None if points is None else self._vault.seal_points(merchant_id, sealer, points),
+            search=self._search(merchant_id, draft, names),
+        )
+        return Write(
+            kind,
+            request.request_id,
+            index.fingerprint(index.version, merchant_id, kind, *fields),
+            index.version,
+            person,
+            contents,
+            change,
+            request.take_over,
+            request.now,
+            request.etag if isinstance(request, Update) else "",
+        )
+
+    def _search(self, merchant_id: str, draft: Draft, names: Mapping[str, str]) -> dict[str, list[Token]]:
+        """Search tokens of what changes: parts of both names, and the birthday."""
+        search: dict[str, list[Token]] = {}
+        if "full_name" in draft.sealed or "nickname" in draft.sealed:
+            both = {"full_name": "", "nickname": "", **names, **draft.sealed}
+            parts = model.name_parts([both["full_name"], both["nickname"]])
+            search[model.SEARCH_NAME] = [
+                self._vault.index.token(merchant_id, model.SEARCH_NAME, p) for p in parts
+            ]
+        if "birth_date" in draft.sealed:
+            born = draft.sealed["birth_date"]
+            days = [model.birthday(BirthDate.parse(born))] if born else []
+            search[model.SEARCH_BIRTHDAY] = [
+                self._vault.index.token(merchant_id, model.SEARCH_BIRTHDAY, day) for day in days
+            ]
+        return search
+
+    async def _to_vault(self, write: Write, reader: Reader) -> Written:
+        try:
+            return await once(self._vault.pool, vault_store.write_all, write)
+        except Held as held:
+            raise await self._contact_held(held, reader) from None
+
+    async def _contact_held(self, held: Held, reader: Reader) -> ContactHeld:
+        """Say who holds the address, masked; that is a read of personal data and logged as one."""
+        key = (reader.merchant_id, held.customer_id)
+        async with db.transaction(self._vault.pool) as conn:
+            people = await read.read_people(conn, [key], ("full_name",))
+            await read.log_access(conn, "CONTACT_HELD", [Access(reader, [held.customer_id])])
+        opened = await self._vault.open_fields(list(people.values()))
+        holder = model.mask(opened[0].get("full_name", "")) if opened else ""
+        return ContactHeld(
+            "another customer holds this contact point; if the number was sold again send take_over, if both "
+            "use it mark it shared at both",
+            channel=held.channel,
+            holder=holder,
+            holder_id=held.customer_id,
+        )
+
+    def _check_same(self, written: Written, write: Write, fields: tuple[Field, ...]) -> None:
+        before = written.before
+        if before is None:
+            return
+        index, merchant_id = self._vault.index, write.person.merchant_id
+        if index.fingerprint(before.index_version, merchant_id, write.kind, *fields) != before.fingerprint:
+            raise IdempotencyConflict("request_id", write.request_id)
+
+    async def _check_codes(
+        self, draft: Draft, merchant_id: str, kind: str, request_id: str, customer_id: str
+    ) -> None:
+        """Refuse member codes that somebody holds before anything is written, unless this is a repetition."""
+        if not draft.member_codes:
+            return
+        async with self._vault.pool.acquire() as conn:
+            if await vault_store.find_request(conn, merchant_id, kind, request_id):
+                return
+        async with self._pool.acquire() as conn:
+            await store.check_codes_free(conn, merchant_id, customer_id, draft.member_codes)
+
+    async def _withdraw(self, written: Written) -> None:
+        """Take a registration back whose member code was lost in a race, unless its customer exists."""
+        for one in written.pending:
+            if one.customer_id != written.customer_id:
+                continue
+            async with self._pool.acquire() as conn:
+                if await store.existing(conn, [(one.merchant_id, one.customer_id)]):
+                    return
+            async with db.transaction(self._vault.pool) as conn:
+                await vault_store.withdraw(conn, one, unless_touched=False)
+
+
+def _created(r: Registration) -> dict[str, Any]:
+    """The neutral part of a registration, as the customers database will store it."""
+    neutral = {"gender": "", "city": "", "province": "", "time_zone": "", "acquisition_source": ""}
+    neutral |= {name: value for name, value in r.draft.neutral.items() if name != "status"}
+    return {
+        "at": r.now.isoformat(),
+        "create": {
+            **neutral,
+            "kind": r.kind,
+            "language": r.draft.neutral.get("language") or r.shop.language,
+            "home_store_id": r.shop.store_id,
+            "credit_limit_wished": r.credit_limit_wished,
+            "registered_at": (r.registered_at or r.now).isoformat(),
+        },
+        "codes": list(r.draft.member_codes or ()),
+    }
+
+
+def _changed(u: Update) -> dict[str, Any]:
+    """The neutral part of an update; of what names the person only the names of the fields."""
+    change: dict[str, Any] = {
+        "at": u.now.isoformat(),
+        "changed": u.draft.changed,
+        "set": dict(u.draft.neutral),
+    }
+    if u.draft.member_codes is not None:
+        change["codes"] = list(u.draft.member_codes)
+    return change

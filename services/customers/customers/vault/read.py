@@ -1,0 +1,146 @@
+"""The only code that reads sealed fields and addresses, and the access log that is written before an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from customers.vault.seal import PersonKey, Token
+from kit import db
+
+queries = db.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPerson:
+    """A customer's wrapped key, version and some sealed fields."""
+
+    key: PersonKey
+    version: int
+    fields: dict[str, bytes]
+
+
+async def read_people(
+    conn: db.Conn, wanted: Sequence[tuple[str, str]], fields: Sequence[str]
+) -> dict[tuple[str, str], SealedPerson]:
+    """Return people by (merchant_id, customer_id) with the sealed fields asked for; absent: not there."""
+    rows = await queries.people(
+        conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted], fields=list(fields)
+    )
+    return {(r["merchant_id"], r["customer_id"]): _person(r) for r in rows}
+
+
+def _person(row: asyncpg.Record) -> SealedPerson:
+    key = PersonKey(
+        row["merchant_id"], row["customer_id"], row["key_version"], row["kek_id"], row["wrapped_key"]
+    )
+    return SealedPerson(key, row["version"], dict(zip(row["names"] or (), row["sealed"] or (), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class PointRow:
+    """An address as it lies in the vault."""
+
+    channel: str
+    sealed: bytes
+    shared: bool
+    verified_at: datetime | None
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+async def read_points(conn: db.Conn, merchant_id: str, customer_id: str) -> list[PointRow]:
+    """Return all addresses of a customer, those that ended last."""
+    rows = await queries.points(conn, merchant_id=merchant_id, customer_id=customer_id)
+    return [PointRow(*row.values()) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads personal data."""
+
+    merchant_id: str
+    subject: str
+    store_id: str = ""
+    register_id: str = ""
+    staff_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One read of personal data: who, whom, why; `asked`: how many requests it stands for."""
+
+    reader: Reader
+    customer_ids: Sequence[str]
+    reason: str = ""
+    asked: int = 1
+
+
+async def log_access(conn: db.Conn, action: str, accesses: Sequence[Access]) -> None:
+    """Write to the access log, before the answer."""
+    readers = [a.reader for a in accesses]
+    pairs = [(no, c) for no, a in enumerate(accesses, 1) for c in a.customer_ids]
+    await queries.log_access(
+        conn,
+        action=action,
+        merchants=[r.merchant_id for r in readers],
+        subjects=[r.subject for r in readers],
+        stores=[r.store_id for r in readers],
+        registers=[r.register_id for r in readers],
+        staff=[r.staff_ref for r in readers],
+        reasons=[a.reason for a in accesses],
+        asked=[a.asked for a in accesses],
+        nos=[no for no, _ in pairs],
+        customers=[c for _, c in pairs],
+    )
+
+
+async def find_holders(
+    conn: db.Conn, asked: Sequence[tuple[int, str, Token]], most: int
+) -> list[tuple[int, str]]:
+    """Return (no, customer_id) of who holds addresses: asked are (no, merchant_id, token)."""
+    spread = [(no, merchant_id, t.kind, value) for no, merchant_id, t in asked for value in t.every]
+    rows = await queries.find_holders(
+        conn,
+        nos=[s[0] for s in spread],
+        merchants=[s[1] for s in spread],
+        kinds=[s[2] for s in spread],
+        tokens=[s[3] for s in spread],
+        most=most,
+    )
+    return sorted({(r["no"], r["customer_id"]) for r in rows})
+
+
+Register = tuple[str, str, str]
+
+
+async def misses(conn: db.Conn, registers: Sequence[Register], window_start: int) -> dict[Register, int]:
+    """Return the misses of registers (merchant_id, store_id, register_id) in a window."""
+    rows = await queries.misses(
+        conn,
+        merchants=[r[0] for r in registers],
+        stores=[r[1] for r in registers],
+        registers=[r[2] for r in registers],
+        window_start=window_start,
+    )
+    return {(r["merchant_id"], r["store_id"], r["register_id"]): r["misses"] for r in rows}
+
+
+async def add_misses(conn: db.Conn, counted: Mapping[Register, int], window_start: int) -> None:
+    """Count misses of registers in a window."""
+    await queries.add_misses(
+        conn,
+        merchants=[r[0] for r in counted],
+        stores=[r[1] for r in counted],
+        registers=[r[2] for r in counted],
+        misses=list(counted.values()),
+        window_start=window_start,
+    )
+
+
+async def forget_misses(conn: db.Conn, before: int) -> None:
+    """Drop the windows that began before."""
+    await queries.forget_misses(conn, window_start=before)

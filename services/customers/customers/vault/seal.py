@@ -1,0 +1,144 @@
+"""Sealing under a customer's data key, and blind indexes: what the vault's columns hold."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from customers import metrics
+from customers.vault.plugins import KEY_BYTES, KeyProvider, Wrapped
+from kit.fingerprint import Field, fingerprint
+
+_NONCE_BYTES = 12
+_SEPARATOR = b"\x1f"
+
+
+def _joined(*parts: str) -> bytes:
+    return _SEPARATOR.join(p.encode() for p in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonKey:
+    """A customer's data key as it lies in the vault: wrapped."""
+
+    merchant_id: str
+    customer_id: str
+    key_version: int
+    kek_id: str
+    wrapped: bytes
+
+    @property
+    def context(self) -> bytes:
+        """What the wrapping binds the key to."""
+        return _joined(self.merchant_id, self.customer_id, str(self.key_version))
+
+
+class Sealer:
+    """Seals and opens the fields of one customer."""
+
+    __slots__ = ("_cipher", "_owner", "key_version")
+
+    def __init__(self, merchant_id: str, customer_id: str, key_version: int, key: bytes) -> None:
+        self._owner = (merchant_id, customer_id)
+        self._cipher = AESGCM(key)
+        self.key_version = key_version
+
+    def _bound(self, field: str) -> bytes:
+        return _joined(*self._owner, field, str(self.key_version))
+
+    def seal(self, field: str, text: str) -> bytes:
+        """Return nonce, ciphertext and tag; bound to merchant, customer, field and key version."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, text.encode(), self._bound(field))
+
+    def open(self, field: str, sealed: bytes) -> str:
+        """Return the text; raises InvalidTag for a value that was moved or changed."""
+        return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], self._bound(field)).decode()
+
+
+class Keyring:
+    """Data keys by customer: unwrapped once, then remembered (least recently used go first)."""
+
+    def __init__(self, provider: KeyProvider, size: int) -> None:
+        self._provider = provider
+        self._size = size
+        self._sealers: OrderedDict[tuple[str, str, int], Sealer] = OrderedDict()
+
+    async def create(self, merchant_id: str, customer_id: str) -> tuple[PersonKey, Sealer]:
+        """Make a data key for a new customer."""
+        key = secrets.token_bytes(KEY_BYTES)
+        bare = PersonKey(merchant_id, customer_id, 1, "", b"")
+        wrapped = await self._provider.wrap(key, bare.context)
+        person = PersonKey(merchant_id, customer_id, 1, wrapped.kek_id, wrapped.wrapped)
+        return person, Sealer(merchant_id, customer_id, 1, key)
+
+    async def sealers(self, people: Sequence[PersonKey]) -> list[Sealer]:
+        """Return a sealer for each, in order; unknown keys are unwrapped in one call."""
+        missing = {self._key(p): p for p in people if self._key(p) not in self._sealers}
+        if missing:
+            asked = [Wrapped(p.kek_id, p.wrapped, p.context) for p in missing.values()]
+            fresh = await self._provider.unwrap(asked)
+            metrics.KEYS_UNWRAPPED.inc(len(fresh))
+            made = {
+                place: Sealer(p.merchant_id, p.customer_id, p.key_version, key)
+                for (place, p), key in zip(missing.items(), fresh, strict=True)
+            }
+        else:
+            made = {}
+        found = [made.get(self._key(p)) or self._sealers[self._key(p)] for p in people]
+        self._remember(made, people)
+        return found
+
+    async def sealer(self, person: PersonKey) -> Sealer:
+        """Return the sealer of one customer."""
+        return (await self.sealers([person]))[0]
+
+    @staticmethod
+    def _key(person: PersonKey) -> tuple[str, str, int]:
+        return (person.merchant_id, person.customer_id, person.key_version)
+
+    def _remember(self, made: Mapping[tuple[str, str, int], Sealer], used: Sequence[PersonKey]) -> None:
+        self._sealers.update(made)
+        for person in used:
+            self._sealers.move_to_end(self._key(person))
+        while len(self._sealers) > self._size:
+            self._sealers.popitem(last=False)
+        metrics.KEYS_CACHED.set(len(self._sealers))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A blind index under the current key, and under every key that rows may still be indexed by."""
+
+    kind: str
+    version: int
+    current: bytes
+    every: tuple[bytes, ...]
+
+    @property
+    def lock(self) -> int:
+        """Advisory lock of the address: the same for whoever writes it, whatever the key."""
+        return int.from_bytes(self.every[0][:8], "big", signed=True)
+
+
+class BlindIndex:
+    """HMAC-SHA-256 of what can be looked up, so that the vault finds it without holding it."""
+
+    def __init__(self, provider: KeyProvider) -> None:
+        self._keys = dict(sorted(provider.index_keys().items()))
+        self.version = max(self._keys)
+
+    def token(self, merchant_id: str, kind: str, value: str) -> Token:
+        """Return the tokens of a value of a merchant."""
+        text = _joined(merchant_id, kind, value)
+        every = tuple(hmac.digest(key, text, "sha256") for key in self._keys.values())
+        return Token(kind, self.version, every[-1], every)
+
+    def fingerprint(self, version: int, merchant_id: str, *fields: Field) -> bytes:
+        """Return a fingerprint that tells nothing of its fields without the key of `version`."""
+        return hmac.digest(self._keys[version], fingerprint(1, merchant_id, *fields), "sha256")

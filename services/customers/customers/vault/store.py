@@ -1,0 +1,310 @@
+"""The only code that writes people, sealed fields, addresses and what is pending, in the vault's database."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from customers.errors import CustomerNotFound, EtagMismatch
+from customers.vault.seal import PersonKey, Token
+from kit import db
+from kit.errors import Aborted
+
+queries = db.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class SealedPoint:
+    """An address that a customer is to hold, sealed and indexed."""
+
+    channel: str
+    token: Token
+    sealed: bytes
+    shared: bool
+    verified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a write puts into the vault; None leaves that part as it is. Empty sealed values clear a field."""
+
+    fields: Mapping[str, bytes | None]
+    points: Sequence[SealedPoint] | None
+    search: Mapping[str, Sequence[Token]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A registration or an update: what to seal here, and the neutral change for the customers database.
+
+    `person` carries the new key at registration. `etag` "" is whatever it is now.
+    """
+
+    kind: str
+    request_id: str
+    fingerprint: bytes
+    index_version: int
+    person: PersonKey
+    contents: Contents
+    change: Mapping[str, Any]
+    take_over: bool
+    now: datetime
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A change that the customers database may not have learnt yet."""
+
+    merchant_id: str
+    customer_id: str
+    version: int
+    change: dict[str, Any]
+    touched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A write that was done before."""
+
+    customer_id: str
+    index_version: int
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did: the customer, and all that is pending of those it touched. `before`: was done already."""
+
+    customer_id: str
+    pending: list[Pending]
+    before: Remembered | None = None
+
+
+class Held(Exception):
+    """Addresses have other holders and the caller does not take over: (channel, holder's customer_id)."""
+
+    def __init__(self, channel: str, customer_id: str) -> None:
+        super().__init__(channel)
+        self.channel, self.customer_id = channel, customer_id
+
+
+async def write_all(conn: db.Conn, writes: Sequence[Write], wait: bool) -> list[Written]:
+    """Register or update, each once for its request_id."""
+    del wait
+    return [await _write(conn, w) for w in writes]
+
+
+async def _write(conn: db.Conn, w: Write) -> Written:
+    merchant_id, customer_id = w.person.merchant_id, w.person.customer_id
+    fresh = await queries.remember_request(
+        conn,
+        merchant_id=merchant_id,
+        kind=w.kind,
+        request_id=w.request_id,
+        customer_id=customer_id,
+        index_version=w.index_version,
+        fingerprint=w.fingerprint,
+    )
+    if fresh is None:
+        before = await find_request(conn, merchant_id, w.kind, w.request_id)
+        if before is None:
+            raise Aborted("the request was withdrawn just now; repeat it with the same id")
+        return Written(before.customer_id, await touch(conn, merchant_id, [before.customer_id]), before)
+    released = await _make_way(conn, w)
+    # In id order: our own row and those of the holders who lose an address.
+    locked = await queries.lock_people(conn, merchant_id=merchant_id, customer_ids=[customer_id, *released])
+    versions = {row["customer_id"]: row["version"] for row in locked}
+    if w.kind == "CREATE":
+        p = w.person
+        await queries.insert_person(
+            conn,
+            merchant_id=merchant_id,
+            customer_id=customer_id,
+            key_version=p.key_version,
+            kek_id=p.kek_id,
+            wrapped_key=p.wrapped,
+        )
+        version = 1
+    else:
+        if customer_id not in versions:
+            raise CustomerNotFound(customer_id)
+        if w.etag and w.etag != str(versions[customer_id]):
+            raise EtagMismatch(str(versions[customer_id]))
+        version = await queries.bump_version(conn, merchant_id=merchant_id, customer_id=customer_id)
+    if released:
+        await _release(conn, w, released)
+    await _put(conn, w)
+    await queries.add_pending(
+        conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(w.change)
+    )
+    return Written(customer_id, await touch(conn, merchant_id, [customer_id, *released]))
+
+
+async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
+    """Lock the addresses and return the tokens that other holders must give up; raises Held."""
+    if not w.contents.points:
+        return {}
+    await queries.lock_tokens(conn, locks=sorted({p.token.lock for p in w.contents.points}))
+    by_token = {t: p for p in w.contents.points for t in p.token.every}
+    rows = await queries.holders(
+        conn, merchant_id=w.person.merchant_id, tokens=list(by_token), customer_id=w.person.customer_id
+    )
+    released: dict[str, list[bytes]] = {}
+    for row in rows:
+        point = by_token[row["token"]]
+        if row["shared"] and point.shared:
+            continue
+        if not w.take_over:
+            raise Held(point.channel, row["customer_id"])
+        released.setdefault(row["customer_id"], []).append(row["token"])
+    return released
+
+
+async def _release(conn: db.Conn, w: Write, released: Mapping[str, list[bytes]]) -> None:
+    """End the addresses that others give up, and the consents for them; they learn it as an update."""
+    merchant_id = w.person.merchant_id
+    for customer_id, tokens in sorted(released.items()):
+        key: dict[str, Any] = {"merchant_id": merchant_id, "customer_ids": [customer_id], "tokens": tokens}
+        await queries.release_points(conn, now=w.now, **key)
+        await queries.release_consents(conn, now=w.now, **key)
+        await queries.release_index(conn, **key)
+        version = await queries.bump_version(conn, merchant_id=merchant_id, customer_id=customer_id)
+        change = {"at": w.now.isoformat(), "changed": ["contact_points"], "set": {}}
+        await queries.add_pending(
+            conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(change)
+        )
+
+
+async def _put(conn: db.Conn, w: Write) -> None:
+    key: dict[str, Any] = {"merchant_id": w.person.merchant_id, "customer_id": w.person.customer_id}
+    kept = {name: value for name, value in w.contents.fields.items() if value is not None}
+    dropped = [name for name, value in w.contents.fields.items() if value is None]
+    if kept:
+        await queries.put_fields(
+            conn, key_version=w.person.key_version, fields=list(kept), sealed=list(kept.values()), **key
+        )
+    if dropped and w.kind != "CREATE":
+        await queries.drop_fields(conn, fields=dropped, **key)
+    if w.contents.points is not None:
+        await _put_points(conn, w, w.contents.points, key)
+    if w.contents.search:
+        await queries.clear_search_index(conn, kinds=list(w.contents.search), **key)
+        tokens = [t for tokens in w.contents.search.values() for t in tokens]
+        await queries.put_search_index(
+            conn,
+            kinds=[t.kind for t in tokens],
+            tokens=[t.current for t in tokens],
+            index_version=w.index_version,
+            **key,
+        )
+
+
+async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], key: Mapping[str, Any]) -> None:
+    """Make `points` the live addresses: those that stay keep their row, those left out end now."""
+    live = {} if w.kind == "CREATE" else _by_address(await queries.live_points(conn, **key))
+    kept: list[tuple[int, int, bool, datetime | None]] = []
+    fresh: list[tuple[int, SealedPoint]] = []
+    for position, point in enumerate(points):
+        row = next(
+            (live.pop((point.channel, t)) for t in point.token.every if (point.channel, t) in live), None
+        )
+        if row is None:
+            fresh.append((position, point))
+        else:
+            kept.append((row, position, point.shared, point.verified_at))
+    if live:
+        await queries.end_points(conn, point_ids=list(live.values()), now=w.now, **key)
+    if kept:
+        ids, positions, shared, verified = map(list, zip(*kept, strict=True))
+        await queries.keep_points(
+            conn, point_ids=ids, positions=positions, shared=shared, verified_at=verified, **key
+        )
+    if fresh:
+        await queries.insert_points(
+            conn,
+            positions=[n for n, _ in fresh],
+            channels=[p.channel for _, p in fresh],
+            tokens=[p.token.current for _, p in fresh],
+            sealed=[p.sealed for _, p in fresh],
+            shared=[p.shared for _, p in fresh],
+            verified_at=[p.verified_at for _, p in fresh],
+            valid_from=[w.now for _ in fresh],
+            index_version=w.index_version,
+            key_version=w.person.key_version,
+            **key,
+        )
+    # Phone and WhatsApp may share a number: one entry, shared only when both are.
+    held: dict[tuple[str, bytes], bool] = {}
+    for point in points:
+        place = (point.token.kind, point.token.current)
+        held[place] = held.get(place, True) and point.shared
+    await queries.clear_contact_index(conn, **key)
+    await queries.put_contact_index(
+        conn,
+        kinds=[kind for kind, _ in held],
+        tokens=[token for _, token in held],
+        shared=list(held.values()),
+        index_version=w.index_version,
+        **key,
+    )
+
+
+def _by_address(rows: Sequence[asyncpg.Record]) -> dict[tuple[str, bytes], int]:
+    return {(r["channel"], r["token"]): r["point_id"] for r in rows}
+
+
+async def find_request(conn: db.Conn, merchant_id: str, kind: str, request_id: str) -> Remembered | None:
+    """Return a write that was done before."""
+    row = await queries.remembered(conn, merchant_id=merchant_id, kind=kind, request_id=request_id)
+    return None if row is None else Remembered(row["customer_id"], row["index_version"], row["fingerprint"])
+
+
+def _pending(row: asyncpg.Record) -> Pending:
+    change: dict[str, Any] = json.loads(row["change"])
+    return Pending(row["merchant_id"], row["customer_id"], row["version"], change, row.get("touched_at"))
+
+
+async def touch(conn: db.Conn, merchant_id: str, customer_ids: Sequence[str]) -> list[Pending]:
+    """Return what is pending of customers, oldest first, and keep it from the sweep for another while."""
+    rows = await queries.touch_pending(conn, merchant_id=merchant_id, customer_ids=list(customer_ids))
+    return sorted(map(_pending, rows), key=lambda p: (p.customer_id, p.version))
+
+
+async def settle(conn: db.Conn, done: Sequence[Pending]) -> None:
+    """Drop what the customers database has learnt."""
+    await queries.settle_pending(
+        conn,
+        merchants=[p.merchant_id for p in done],
+        customers=[p.customer_id for p in done],
+        versions=[p.version for p in done],
+    )
+
+
+async def claim(conn: db.Conn, complete_after_s: float, withdraw_after_s: float, size: int) -> list[Pending]:
+    """Claim half-done writes that nobody has touched for so many seconds of wall time."""
+    rows = await queries.claim_pending(
+        conn, complete_after_s=complete_after_s, withdraw_after_s=withdraw_after_s, size=size
+    )
+    return sorted(map(_pending, rows), key=lambda p: (p.merchant_id, p.customer_id, p.version))
+
+
+async def withdraw(conn: db.Conn, pending: Pending, *, unless_touched: bool) -> bool:
+    """Take a registration back: its customer never came to be. False where somebody took it up again."""
+    key: dict[str, Any] = {"merchant_id": pending.merchant_id, "customer_id": pending.customer_id}
+    await queries.lock_people(conn, merchant_id=pending.merchant_id, customer_ids=[pending.customer_id])
+    if unless_touched and not await queries.still_untouched(conn, touched_at=pending.touched_at, **key):
+        return False
+    await queries.forget_points(conn, **key)
+    await queries.clear_contact_index(conn, **key)
+    await queries.forget_search(conn, **key)
+    await queries.forget_fields(conn, **key)
+    await queries.forget_requests(conn, **key)
+    await queries.forget_pending(conn, **key)
+    await queries.forget_person(conn, **key)
+    return True
