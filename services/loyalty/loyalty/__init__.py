@@ -1,0 +1,1 @@
+"""Points, tiers and what they are worth at the till."""

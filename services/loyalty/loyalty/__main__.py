@@ -1,0 +1,10 @@
+"""python -m loyalty serve | work | all | migrate | parked | rewind"""
+
+from __future__ import annotations
+
+from kit.process import main
+from loyalty.app import DATABASES, build
+from loyalty.settings import Settings
+
+if __name__ == "__main__":
+    main("loyalty", Settings, build, DATABASES)

@@ -1,0 +1,1 @@
+"""Accounts: the ledger of a customer's points, its lots and its fold."""

@@ -1,0 +1,230 @@
+"""The ledger of one customer: entries appended, lots given and spent, the account as their fold. Pure.
+
+Points in lots less reserved ones are active. What must be taken and is not active is owed (negative) and
+repaid from the next points, so a reservation always keeps what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+RESTORED_LIVE = timedelta(days=30)
+"""Restored points live at least so long."""
+
+
+@dataclass(slots=True)
+class Account:
+    """The account row. `time_zone` and `currency_code` are "" until an event has said them."""
+
+    merchant_id: str
+    customer_id: str
+    currency_code: str = ""
+    minor_digits: int = 0
+    time_zone: str = ""
+    in_lots: int = 0
+    reserved: int = 0
+    negative: int = 0
+    last_entry: int = 0
+    tier: str = ""
+    tier_since: datetime | None = None
+    tier_revision: int = 0
+    pinned: bool = False
+    pinned_until: datetime | None = None
+    last_sale_at: datetime | None = None
+    merged_into: str | None = None
+    erased_at: datetime | None = None
+    opened_at: datetime | None = None
+
+    @property
+    def balance(self) -> int:
+        """The sum of all entries; below 0 when points are owed."""
+        return self.in_lots - self.negative
+
+    @property
+    def active(self) -> int:
+        """Points that can be reserved; 0 while points are owed."""
+        return self.in_lots - self.reserved
+
+    def pinned_at(self, at: datetime) -> bool:
+        """Tell whether staff's choice of tier holds at an instant."""
+        return self.pinned and (self.pinned_until is None or at < self.pinned_until)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What led to an entry: PURCHASE, RETURN, ADJUSTMENT or MERGE, its id, its line or tender."""
+
+    kind: str
+    id: str
+    line_id: str = ""
+    purchase_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the ledger; points signed, never 0."""
+
+    entry_no: int
+    kind: str
+    points: int
+    balance_after: int
+    cause: Cause
+    program_version: int
+    effective_at: datetime
+
+
+@dataclass(slots=True)
+class Lot:
+    """Points given together; `expires_on` is their last local day, None: they do not expire."""
+
+    entry_no: int
+    points: int
+    left: int
+    expires_on: date | None
+
+
+@dataclass(slots=True)
+class Source:
+    """Points that a redemption took from a lot (entry_no 0: from none) and that are not yet restored."""
+
+    entry_no: int
+    left: int
+    expires_on: date | None
+
+
+@dataclass(slots=True)
+class Book:
+    """An account with its open lots and what has been appended to it; the fold of a batch mutates it."""
+
+    account: Account
+    lots: dict[int, Lot] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    new_lots: set[int] = field(default_factory=set)
+    touched: set[int] = field(default_factory=set)
+    changed: bool = False
+
+    def give(
+        self,
+        kind: str,
+        points: int,
+        cause: Cause,
+        expires_on: date | None,
+        version: int,
+        at: datetime,
+        held: int = 0,
+    ) -> Entry:
+        """Append points > 0 as a lot; what is owed is repaid first from those that are not `held`."""
+        entry = self._append(kind, points, cause, version, at)
+        self._add_lot(entry.entry_no, points, expires_on, held)
+        return entry
+
+    def take(
+        self, kind: str, points: int, cause: Cause, version: int, at: datetime, first: int = 0
+    ) -> list[Source]:
+        """Take points > 0 out of active lots, lot `first` before others, and owe what is missing.
+
+        Returns where they came from, in order; a source without lot last.
+        """
+        self._append(kind, -points, cause, version, at)
+        taken = self._spend(min(points, self.account.active), first)
+        missing = points - sum(source.left for source in taken)
+        if missing:
+            self.account.negative += missing
+            taken.append(Source(0, missing, None))
+        return taken
+
+    def restore(
+        self,
+        points: int,
+        sources: Sequence[Source],
+        cause: Cause,
+        fallback: date | None,
+        version: int,
+        at: datetime,
+        today: date,
+    ) -> None:
+        """Give redeemed points back to where they came from, the last used first; mutates `sources`.
+
+        They keep their expiry but live 30 days at least: those that would not become a lot of their own.
+        What is owed is repaid first. Points that came from no lot expire on `fallback`.
+        """
+        entry = self._append("RESTORE", points, cause, version, at)
+        owed = repaid = min(points, self.account.negative)
+        self.account.negative -= repaid
+        least = today + RESTORED_LIVE
+        fresh, ends = 0, list[date | None]()
+        for source in reversed(sources):
+            part = min(source.left, points)
+            source.left -= part
+            points -= part
+            kept = part - min(part, owed)
+            owed -= part - kept
+            lot = self.lots.get(source.entry_no)
+            if lot is not None and (lot.expires_on is None or lot.expires_on >= least):
+                lot.left += kept
+                self.touched.add(lot.entry_no)
+                self.account.in_lots += kept
+            elif kept:
+                fresh += kept
+                ends.append(fallback if lot is None else least)
+        if fresh:
+            known = [end for end in ends if end is not None]
+            self._add_lot(entry.entry_no, fresh, max([*known, least]) if len(known) == len(ends) else None)
+
+    def hold(self, points: int) -> None:
+        """Reserve active points."""
+        assert 0 <= points <= self.account.active, "more is reserved than is active"
+        self.account.reserved += points
+        self.changed = True
+
+    def unhold(self, points: int) -> None:
+        """Give reserved points free; what is owed is repaid from them."""
+        assert 0 <= points <= self.account.reserved, "more is freed than is reserved"
+        self.account.reserved -= points
+        self.changed = True
+        self.settle()
+
+    def settle(self) -> None:
+        """Repay what is owed out of active points; the ledger's sum does not change by it."""
+        repaid = min(self.account.negative, self.account.active)
+        if repaid:
+            self._spend(repaid, 0)
+            self.account.negative -= repaid
+            self.changed = True
+
+    def _append(self, kind: str, points: int, cause: Cause, version: int, at: datetime) -> Entry:
+        self.account.last_entry += 1
+        balance = self.account.balance + points
+        entry = Entry(self.account.last_entry, kind, points, balance, cause, version, at)
+        self.entries.append(entry)
+        self.changed = True
+        return entry
+
+    def _add_lot(self, entry_no: int, points: int, expires_on: date | None, held: int = 0) -> None:
+        repaid = min(points - held, self.account.negative)
+        self.account.reserved += held
+        self.account.negative -= repaid
+        self.account.in_lots += points - repaid
+        self.lots[entry_no] = Lot(entry_no, points, points - repaid, expires_on)
+        self.new_lots.add(entry_no)
+
+    def _spend(self, points: int, first: int) -> list[Source]:
+        """Take points from lots, `first`, then soonest expiry, non-expiring last, older before newer."""
+        taken: list[Source] = []
+        order = sorted(
+            (lot for lot in self.lots.values() if lot.left),
+            key=lambda lot: (lot.entry_no != first, lot.expires_on or date.max, lot.entry_no),
+        )
+        for lot in order:
+            if not points:
+                break
+            part = min(lot.left, points)
+            lot.left -= part
+            points -= part
+            self.account.in_lots -= part
+            self.touched.add(lot.entry_no)
+            taken.append(Source(lot.entry_no, part, lot.expires_on))
+        assert not points, "the lots hold less than the account says; were they loaded?"
+        return taken

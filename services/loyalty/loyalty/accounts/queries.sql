@@ -1,0 +1,250 @@
+-- name: open_accounts!
+-- Open the accounts that are missing, in id order; what is there keeps what it was opened with.
+insert into accounts (merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at)
+select distinct on (w.merchant_id, w.customer_id) w.*
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :currency_codes::text[], :minor_digits::integer[],
+    :time_zones::text[], :opened_ats::timestamptz[]
+) as w (merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at)
+order by w.merchant_id, w.customer_id, w.currency_code desc
+on conflict do nothing;
+
+-- name: lock_accounts
+-- Lock these accounts in id order and wait for each; an alias names its survivor.
+select a.merchant_id, a.customer_id, a.merged_into
+from accounts as a
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on a.merchant_id = w.merchant_id and a.customer_id = w.customer_id
+order by a.merchant_id, a.customer_id
+for no key update of a;
+
+-- name: lock_free_accounts
+-- Lock those of these accounts that nobody holds, in id order.
+select a.merchant_id, a.customer_id, a.merged_into
+from accounts as a
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on a.merchant_id = w.merchant_id and a.customer_id = w.customer_id
+order by a.merchant_id, a.customer_id
+for no key update of a skip locked;
+
+-- name: existing_accounts
+-- Which of these accounts there are.
+select a.merchant_id, a.customer_id
+from accounts as a
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on a.merchant_id = w.merchant_id and a.customer_id = w.customer_id;
+
+-- name: load_accounts
+-- The accounts behind these customers, survivors in place of aliases.
+select w.merchant_id as asked_merchant, w.customer_id as asked_customer, a.*
+from unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+join accounts as named on named.merchant_id = w.merchant_id and named.customer_id = w.customer_id
+join accounts as a
+    on
+        a.merchant_id = named.merchant_id
+        and a.customer_id = coalesce(named.merged_into, named.customer_id);
+
+-- name: load_lots
+-- The lots of these accounts that have points left.
+select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on
+from lots as l
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id
+where l.points_left > 0;
+
+-- name: load_named_lots
+-- Lots by their entries, also empty ones: restored points go back to where they came from.
+select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on
+from lots as l
+join unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[])
+    as w (merchant_id, customer_id, entry_no)
+    on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
+
+-- name: append_entries!
+-- Append to the ledger.
+insert into entries (
+    merchant_id, customer_id, entry_no, kind, points, balance_after, cause, cause_id, line_id,
+    purchase_id, program_version, effective_at
+)
+select *
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :kinds::text[],
+    :points::bigint[], :balances::bigint[], :causes::text[], :cause_ids::text[], :line_ids::text[],
+    :purchase_ids::text[], :versions::bigint[], :effective_ats::timestamptz[]
+);
+
+-- name: insert_lots!
+-- Keep new lots.
+insert into lots (merchant_id, customer_id, entry_no, points, points_left, expires_on)
+select *
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :points::bigint[],
+    :lefts::bigint[], :expiries::date[]
+);
+
+-- name: update_lots!
+-- Write what is left of lots; their account is locked.
+update lots as l
+set points_left = w.points_left
+from unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :lefts::bigint[])
+    as w (merchant_id, customer_id, entry_no, points_left)
+where l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
+
+-- name: update_accounts!
+-- Write the folds; the accounts are locked.
+update accounts as a
+set
+    currency_code = w.currency_code, minor_digits = w.minor_digits, time_zone = w.time_zone,
+    in_lots = w.in_lots, reserved = w.reserved, negative = w.negative, last_entry = w.last_entry,
+    tier = w.tier, tier_since = w.tier_since, tier_revision = w.tier_revision, pinned = w.pinned,
+    pinned_until = w.pinned_until, last_sale_at = w.last_sale_at, merged_into = w.merged_into,
+    erased_at = w.erased_at
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :currency_codes::text[], :minor_digits::integer[],
+    :time_zones::text[], :in_lots::bigint[], :reserveds::bigint[], :negatives::bigint[],
+    :last_entries::bigint[], :tiers::text[], :tier_sinces::timestamptz[], :tier_revisions::bigint[],
+    :pinneds::boolean[], :pinned_untils::timestamptz[], :last_sale_ats::timestamptz[],
+    :merged_intos::text[], :erased_ats::timestamptz[]
+) as w (
+    merchant_id, customer_id, currency_code, minor_digits, time_zone, in_lots, reserved, negative,
+    last_entry, tier, tier_since, tier_revision, pinned, pinned_until, last_sale_at, merged_into,
+    erased_at
+)
+where a.merchant_id = w.merchant_id and a.customer_id = w.customer_id;
+
+-- name: account_of^
+-- One account as it stands, the survivor of an alias, with what expires next.
+select
+    a.*, next.expires_on as next_expires_on, coalesce(next.points, 0)::bigint as next_points
+from accounts as named
+join accounts as a
+    on
+        a.merchant_id = named.merchant_id
+        and a.customer_id = coalesce(named.merged_into, named.customer_id)
+left join lateral (
+    select l.expires_on, sum(l.points_left) as points
+    from lots as l
+    where
+        l.merchant_id = a.merchant_id and l.customer_id = a.customer_id
+        and l.points_left > 0 and l.expires_on is not null
+    group by l.expires_on
+    order by l.expires_on
+    limit 1
+) as next on true
+where named.merchant_id = :merchant_id and named.customer_id = :customer_id;
+
+-- name: page_of_entries
+-- Entries newest first, from a position on.
+select *
+from entries
+where
+    merchant_id = :merchant_id and customer_id = :customer_id
+    and (effective_at, entry_no) < (:before_at::timestamptz, :before_no::bigint)
+order by effective_at desc, entry_no desc
+limit :limit;
+
+-- name: entry_sums
+-- The ledger folded, by kind.
+select kind, count(*) as entries, sum(points)::bigint as points
+from entries
+where merchant_id = :merchant_id and customer_id = :customer_id
+group by kind
+order by kind;
+
+-- name: lots_sum$
+-- Points left in all lots of an account.
+select coalesce(sum(points_left), 0)::bigint
+from lots
+where merchant_id = :merchant_id and customer_id = :customer_id;
+
+-- name: open_lots
+-- Lots with points left, soonest expiry first.
+select entry_no, points, points_left, expires_on
+from lots
+where merchant_id = :merchant_id and customer_id = :customer_id and points_left > 0
+order by expires_on nulls last, entry_no
+limit 200;
+
+-- name: held_reservations
+-- Reservations that hold points now.
+select reservation_id, points
+from reservations
+where merchant_id = :merchant_id and customer_id = :customer_id and state = 'HELD'
+order by created_at, reservation_id
+limit 200;
+
+-- name: held_sum$
+-- Points under reservations that are held.
+select coalesce(sum(points), 0)::bigint
+from reservations
+where merchant_id = :merchant_id and customer_id = :customer_id and state = 'HELD';
+
+-- name: adjustment^
+-- An adjustment by its id.
+select * from adjustments where merchant_id = :merchant_id and adjustment_id = :adjustment_id;
+
+-- name: entry^
+-- One entry.
+select * from entries
+where merchant_id = :merchant_id and customer_id = :customer_id and entry_no = :entry_no;
+
+-- name: insert_adjustment!
+-- Remember an adjustment.
+insert into adjustments (
+    merchant_id, adjustment_id, customer_id, fingerprint, entry_no, reason, staff_ref
+)
+values (:merchant_id, :adjustment_id, :customer_id, :fingerprint, :entry_no, :reason, :staff_ref);
+
+-- name: move_reservations!
+-- A merge: the survivor takes over the reservations.
+update reservations set customer_id = :survivor
+where merchant_id = :merchant_id and customer_id = :absorbed;
+
+-- name: move_exceptions!
+-- A merge: the survivor takes over the exceptions.
+update redemption_exceptions set customer_id = :survivor
+where merchant_id = :merchant_id and customer_id = :absorbed;
+
+-- name: move_purchases!
+-- A merge: the survivor takes over the purchases; lots are the absorbed account's, so their entry is 0.
+with moved as (
+    delete from purchases where merchant_id = :merchant_id and customer_id = :absorbed returning *
+)
+insert into purchases (
+    merchant_id, customer_id, purchase_id, effective_at, spend, spend_left, points, line_points,
+    entry_no, tier, multiplier_bp, program_version
+)
+select
+    merchant_id, :survivor, purchase_id, effective_at, spend, spend_left, points, line_points,
+    0, tier, multiplier_bp, program_version
+from moved;
+
+-- name: move_returns!
+-- A merge: the survivor takes over the returns.
+with moved as (
+    delete from returns where merchant_id = :merchant_id and customer_id = :absorbed returning *
+)
+insert into returns (
+    merchant_id, customer_id, return_id, purchase_id, effective_at, taken_back, restored
+)
+select merchant_id, :survivor, return_id, purchase_id, effective_at, taken_back, restored
+from moved;
+
+-- name: move_redemptions!
+-- A merge: the survivor takes over the redemptions; their points came from no lot of the survivor.
+with moved as (
+    delete from redemptions where merchant_id = :merchant_id and customer_id = :absorbed returning *
+)
+insert into redemptions (
+    merchant_id, customer_id, purchase_id, tender_id, reservation_id, points, points_left, value,
+    sources, expires_on, program_version
+)
+select
+    merchant_id, :survivor, purchase_id, tender_id, reservation_id, points, points_left, value,
+    jsonb_build_array(jsonb_build_array(0, points_left, null)), expires_on, program_version
+from moved;
+
+-- name: move_aliases!
+-- A merge: whoever was absorbed by the absorbed is now an alias of the survivor.
+update accounts set merged_into = :survivor
+where merchant_id = :merchant_id and merged_into = :absorbed;

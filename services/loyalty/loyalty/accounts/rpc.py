@@ -1,0 +1,147 @@
+"""AccountService: decode, store, encode."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import grpc.aio
+from google.type.date_pb2 import Date
+
+from kit import db, paging
+from kit.auth import caller
+from kit.batch import once
+from kit.clock import Clock
+from kit.db import Conn
+from kit.errors import InvalidArgument
+from kit.ids import canonical_uuid, check_customer_id
+from langganan.loyalty.v1 import accounts_pb2 as pb
+from langganan.loyalty.v1 import accounts_pb2_grpc as rpc
+from loyalty.accounts import codec, store
+from loyalty.accounts.adjust import Adjustment, adjust
+from loyalty.accounts.model import Account
+from loyalty.errors import AccountNotFound
+from loyalty.programs.store import Programs
+from loyalty.tiers.standing import standing_of
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_END = datetime.max.replace(tzinfo=UTC)
+
+
+class AccountService(rpc.AccountServiceServicer):
+    """What customers have, and why."""
+
+    def __init__(self, pool: db.Pool, clock: Clock, programs: Programs) -> None:
+        self._pool, self._clock, self._programs = pool, clock, programs
+
+    async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
+        """The account as it stands."""
+        async with self._pool.acquire() as conn:
+            account, _ = await self._account(conn, check_customer_id(request.customer_id))
+        return pb.GetAccountResponse(account=account)
+
+    async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
+        """A page of the ledger, newest first."""
+        merchant_id, asked = caller().merchant_id, check_customer_id(request.customer_id)
+        size = paging.page_size(request.page_size)
+        filter_ = ("entries", merchant_id, asked)
+        position = paging.decode(request.page_token, *filter_)
+        async with self._pool.acquire() as conn:
+            _, account = await self._account(conn, asked)
+            rows = [
+                row
+                async for row in store.queries.page_of_entries(
+                    conn,
+                    merchant_id=merchant_id,
+                    customer_id=account.customer_id,
+                    before_at=datetime.fromisoformat(str(position[0])) if position else _END,
+                    before_no=int(position[1]) if position else 0,
+                    limit=size + 1,
+                )
+            ]
+        token = ""
+        if len(rows) > size:
+            last = rows[size - 1]
+            token = paging.encode([last["effective_at"].isoformat(), last["entry_no"]], *filter_)
+        return pb.ListEntriesResponse(
+            entries=[codec.entry_message(row) for row in rows[:size]], next_page_token=token
+        )
+
+    async def ExplainBalance(
+        self, request: pb.ExplainBalanceRequest, context: Context
+    ) -> pb.ExplainBalanceResponse:
+        """The balance refolded, in one snapshot."""
+        asked = check_customer_id(request.customer_id)
+        async with (
+            self._pool.acquire() as conn,
+            conn.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            message, account = await self._account(conn, asked)
+            who = {"merchant_id": account.merchant_id, "customer_id": account.customer_id}
+            sums = [row async for row in store.queries.entry_sums(conn, **who)]
+            lots = [row async for row in store.queries.open_lots(conn, **who)]
+            held = [row async for row in store.queries.held_reservations(conn, **who)]
+            in_lots = await store.queries.lots_sum(conn, **who)
+            reserved = await store.queries.held_sum(conn, **who)
+        folded = sum(row["points"] for row in sums)
+        return pb.ExplainBalanceResponse(
+            account=message,
+            folded_balance=folded,
+            sums=[
+                pb.EntrySum(
+                    kind=pb.EntryKind.Value(f"ENTRY_KIND_{row['kind']}"),
+                    entries=row["entries"],
+                    points=row["points"],
+                )
+                for row in sums
+            ],
+            lots=[codec.lot_message(row) for row in lots],
+            held=[
+                pb.HeldPoints(reservation_id=str(row["reservation_id"]), points=row["points"]) for row in held
+            ],
+            consistent=(folded, in_lots, reserved) == (account.balance, account.in_lots, account.reserved),
+        )
+
+    async def AdjustPoints(
+        self, request: pb.AdjustPointsRequest, context: Context
+    ) -> pb.AdjustPointsResponse:
+        """Give or take points by hand."""
+        asked = check_customer_id(request.customer_id)
+        wanted = Adjustment(
+            merchant_id=caller().merchant_id,
+            adjustment_id=canonical_uuid(request.adjustment_id, "adjustment_id"),
+            customer_id=asked,
+            points=request.points,
+            reason=request.reason,
+            staff_ref=request.origin.staff_ref,
+            expires_on=_day(request.expires_on) if request.HasField("expires_on") else None,
+            dry_run=request.dry_run,
+            now=self._clock.now(),
+        )
+        adjusted = await once(self._pool, adjust, wanted)
+        async with self._pool.acquire() as conn:
+            message, _ = await self._account(conn, asked)
+        if request.dry_run:
+            would = adjusted.book.account
+            message.balance, message.active = would.balance, would.active
+            message.negative = would.negative
+        return pb.AdjustPointsResponse(entry=codec.entry_message(adjusted.entry), account=message)
+
+    async def _account(self, conn: Conn, asked: str) -> tuple[pb.Account, Account]:
+        merchant_id, now = caller().merchant_id, self._clock.now()
+        row = await store.queries.account_of(conn, merchant_id=merchant_id, customer_id=asked)
+        if row is None:
+            raise AccountNotFound(asked)
+        account = store.account_from(row)
+        program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
+        standing = await standing_of(conn, account, program, now)
+        return codec.account_message(row, account, standing, asked), account
+
+
+def _day(day: Date) -> date:
+    try:
+        return date(day.year, day.month, day.day)
+    except ValueError as error:
+        raise InvalidArgument(
+            "expires_on is no day of the calendar", reason="INVALID_DATE", field="expires_on"
+        ) from error

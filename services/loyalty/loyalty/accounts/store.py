@@ -1,0 +1,238 @@
+"""The only SQL of accounts: locking, loading and writing books, and what is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kit import db
+from kit.db import Conn
+from loyalty.accounts.model import Account, Book, Lot
+
+queries = db.load(__file__)
+Key = tuple[str, str]
+"""(merchant_id, customer_id)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a missing account is opened with; "" where it is not known."""
+
+    merchant_id: str
+    customer_id: str
+    opened_at: datetime
+    currency_code: str = ""
+    minor_digits: int = 0
+    time_zone: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Whose account."""
+        return (self.merchant_id, self.customer_id)
+
+
+def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
+    ordered = sorted(keys)
+    return {"merchant_ids": [k[0] for k in ordered], "customer_ids": [k[1] for k in ordered]}
+
+
+async def open_missing(conn: Conn, openings: Sequence[Opening]) -> None:
+    """Open the accounts that are missing."""
+    if openings:
+        await queries.open_accounts(
+            conn,
+            merchant_ids=[o.merchant_id for o in openings],
+            customer_ids=[o.customer_id for o in openings],
+            currency_codes=[o.currency_code for o in openings],
+            minor_digits=[o.minor_digits for o in openings],
+            time_zones=[o.time_zone for o in openings],
+            opened_ats=[o.opened_at for o in openings],
+        )
+
+
+async def lock_all(conn: Conn, openings: Sequence[Opening], also: Iterable[Key] = ()) -> None:
+    """Open what is missing and lock the accounts, survivors of aliases too, waiting for each.
+
+    The account row is the lock of all that a customer has here. Survivors are locked after their aliases,
+    so two merged customers may deadlock; Postgres breaks that and the transaction is run again.
+    """
+    await open_missing(conn, openings)
+    keys = {opening.key for opening in openings} | set(also)
+    while keys:
+        rows = [row async for row in queries.lock_accounts(conn, **_columns(keys))]
+        locked = {(row["merchant_id"], row["customer_id"]) for row in rows}
+        keys = {(r["merchant_id"], r["merged_into"]) for r in rows if r["merged_into"]} - locked
+
+
+async def lock_free(conn: Conn, openings: Sequence[Opening]) -> set[Key]:
+    """Lock the accounts that nobody holds, opening the missing ones; return the keys that are locked."""
+    wanted = {opening.key for opening in openings}
+    locked = await _lock_free(conn, wanted)
+    if locked != wanted:
+        rows = queries.existing_accounts(conn, **_columns(wanted - locked))
+        there = {(row["merchant_id"], row["customer_id"]) async for row in rows}
+        missing = wanted - locked - there
+        await open_missing(conn, [opening for opening in openings if opening.key in missing])
+        if missing:
+            locked |= await _lock_free(conn, missing)
+    return locked
+
+
+async def _lock_free(conn: Conn, keys: set[Key]) -> set[Key]:
+    """Lock free accounts; an alias counts as locked when its survivor is locked as well."""
+    rows = [row async for row in queries.lock_free_accounts(conn, **_columns(keys))]
+    locked = {(row["merchant_id"], row["customer_id"]) for row in rows}
+    survivors = {(r["merchant_id"], r["merged_into"]) for r in rows if r["merged_into"]} - locked
+    if survivors:
+        more = queries.lock_free_accounts(conn, **_columns(survivors))
+        held = {(row["merchant_id"], row["customer_id"]) async for row in more} | locked
+        locked -= {
+            (r["merchant_id"], r["customer_id"])
+            for r in rows
+            if r["merged_into"] and (r["merchant_id"], r["merged_into"]) not in held
+        }
+    return locked
+
+
+def account_from(row: Mapping[str, Any]) -> Account:
+    """Return the account of a row."""
+    return Account(
+        merchant_id=row["merchant_id"],
+        customer_id=row["customer_id"],
+        currency_code=row["currency_code"],
+        minor_digits=row["minor_digits"],
+        time_zone=row["time_zone"],
+        in_lots=row["in_lots"],
+        reserved=row["reserved"],
+        negative=row["negative"],
+        last_entry=row["last_entry"],
+        tier=row["tier"],
+        tier_since=row["tier_since"],
+        tier_revision=row["tier_revision"],
+        pinned=row["pinned"],
+        pinned_until=row["pinned_until"],
+        last_sale_at=row["last_sale_at"],
+        merged_into=row["merged_into"],
+        erased_at=row["erased_at"],
+        opened_at=row["opened_at"],
+    )
+
+
+async def load(conn: Conn, keys: Iterable[Key]) -> dict[Key, Book]:
+    """Return the books behind these customers; an alias and its survivor share one. Lock first."""
+    shared: dict[Key, Book] = {}
+    found: dict[Key, Book] = {}
+    async for row in queries.load_accounts(conn, **_columns(set(keys))):
+        own = (row["merchant_id"], row["customer_id"])
+        if own not in shared:
+            shared[own] = Book(account_from(row))
+        found[row["asked_merchant"], row["asked_customer"]] = shared[own]
+    return found
+
+
+def _key(book: Book) -> Key:
+    return (book.account.merchant_id, book.account.customer_id)
+
+
+async def load_lots(conn: Conn, books: Iterable[Book]) -> None:
+    """Load the open lots of these books: whatever takes points needs them."""
+    wanted = {_key(book): book for book in books}
+    if wanted:
+        async for row in queries.load_lots(conn, **_columns(wanted)):
+            _add_lot(wanted[row["merchant_id"], row["customer_id"]], row)
+
+
+async def load_named_lots(conn: Conn, wanted: Sequence[tuple[Book, int]]) -> None:
+    """Load lots by their entry_no, empty ones too: whatever restores points needs them."""
+    named = {(*_key(book), entry_no): book for book, entry_no in wanted if entry_no}
+    if named:
+        rows = queries.load_named_lots(
+            conn,
+            merchant_ids=[key[0] for key in named],
+            customer_ids=[key[1] for key in named],
+            entry_nos=[key[2] for key in named],
+        )
+        async for row in rows:
+            _add_lot(named[row["merchant_id"], row["customer_id"], row["entry_no"]], row)
+
+
+def _add_lot(book: Book, row: Mapping[str, Any]) -> None:
+    book.lots[row["entry_no"]] = Lot(row["entry_no"], row["points"], row["points_left"], row["expires_on"])
+
+
+async def write(conn: Conn, books: Iterable[Book]) -> None:
+    """Write what has changed in these books: entries, lots, accounts."""
+    changed = list({_key(book): book for book in books if book.changed}.values())
+    if not changed:
+        return
+    await _write_entries(conn, changed)
+    await _write_lots(conn, changed)
+    await _write_accounts(conn, [book.account for book in changed])
+
+
+async def _write_entries(conn: Conn, books: Sequence[Book]) -> None:
+    entries = [(book.account, entry) for book in books for entry in book.entries]
+    if entries:
+        await queries.append_entries(
+            conn,
+            merchant_ids=[account.merchant_id for account, _ in entries],
+            customer_ids=[account.customer_id for account, _ in entries],
+            entry_nos=[entry.entry_no for _, entry in entries],
+            kinds=[entry.kind for _, entry in entries],
+            points=[entry.points for _, entry in entries],
+            balances=[entry.balance_after for _, entry in entries],
+            causes=[entry.cause.kind for _, entry in entries],
+            cause_ids=[entry.cause.id for _, entry in entries],
+            line_ids=[entry.cause.line_id for _, entry in entries],
+            purchase_ids=[entry.cause.purchase_id for _, entry in entries],
+            versions=[entry.program_version for _, entry in entries],
+            effective_ats=[entry.effective_at for _, entry in entries],
+        )
+
+
+async def _write_lots(conn: Conn, books: Sequence[Book]) -> None:
+    fresh = [(book.account, book.lots[no]) for book in books for no in sorted(book.new_lots)]
+    if fresh:
+        await queries.insert_lots(
+            conn,
+            merchant_ids=[account.merchant_id for account, _ in fresh],
+            customer_ids=[account.customer_id for account, _ in fresh],
+            entry_nos=[lot.entry_no for _, lot in fresh],
+            points=[lot.points for _, lot in fresh],
+            lefts=[lot.left for _, lot in fresh],
+            expiries=[lot.expires_on for _, lot in fresh],
+        )
+    touched = [(b.account, b.lots[no]) for b in books for no in sorted(b.touched - b.new_lots)]
+    if touched:
+        await queries.update_lots(
+            conn,
+            merchant_ids=[account.merchant_id for account, _ in touched],
+            customer_ids=[account.customer_id for account, _ in touched],
+            entry_nos=[lot.entry_no for _, lot in touched],
+            lefts=[lot.left for _, lot in touched],
+        )
+
+
+async def _write_accounts(conn: Conn, accounts: Sequence[Account]) -> None:
+    await queries.update_accounts(
+        conn,
+        merchant_ids=[a.merchant_id for a in accounts],
+        customer_ids=[a.customer_id for a in accounts],
+        currency_codes=[a.currency_code for a in accounts],
+        minor_digits=[a.minor_digits for a in accounts],
+        time_zones=[a.time_zone for a in accounts],
+        in_lots=[a.in_lots for a in accounts],
+        reserveds=[a.reserved for a in accounts],
+        negatives=[a.negative for a in accounts],
+        last_entries=[a.last_entry for a in accounts],
+        tiers=[a.tier for a in accounts],
+        tier_sinces=[a.tier_since for a in accounts],
+        tier_revisions=[a.tier_revision for a in accounts],
+        pinneds=[a.pinned for a in accounts],
+        pinned_untils=[a.pinned_until for a in accounts],
+        last_sale_ats=[a.last_sale_at for a in accounts],
+        merged_intos=[a.merged_into for a in accounts],
+        erased_ats=[a.erased_at for a in accounts],
+    )

@@ -1,0 +1,1 @@
+"""Programs: what points are worth, how they are earned, which tiers there are."""

@@ -1,0 +1,1 @@
+"""Purchases: what a sale and its returns do to points and tier."""

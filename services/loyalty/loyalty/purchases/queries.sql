@@ -1,0 +1,70 @@
+-- name: known_purchases
+-- Which of these purchases have been booked.
+select p.merchant_id, p.customer_id, p.purchase_id
+from purchases as p
+join unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
+    as w (merchant_id, customer_id, purchase_id)
+    on
+        p.merchant_id = w.merchant_id and p.customer_id = w.customer_id
+        and p.purchase_id = w.purchase_id;
+
+-- name: insert_purchases!
+-- Keep what sales counted and earned.
+insert into purchases (
+    merchant_id, customer_id, purchase_id, effective_at, spend, spend_left, points, line_points,
+    entry_no, tier, multiplier_bp, program_version
+)
+select
+    w.merchant_id, w.customer_id, w.purchase_id, w.effective_at, w.spend, w.spend, w.points,
+    w.line_points::jsonb, w.entry_no, w.tier, w.multiplier_bp, w.program_version
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[], :effective_ats::timestamptz[],
+    :spends::bigint[], :points::bigint[], :line_points::text[], :entry_nos::bigint[], :tiers::text[],
+    :multipliers::integer[], :versions::bigint[]
+) as w (
+    merchant_id, customer_id, purchase_id, effective_at, spend, points, line_points, entry_no, tier,
+    multiplier_bp, program_version
+);
+
+-- name: purchases_of
+-- The purchases that returns name.
+select p.*, p.line_points::text as line_points_text
+from purchases as p
+join unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
+    as w (merchant_id, customer_id, purchase_id)
+    on
+        p.merchant_id = w.merchant_id and p.customer_id = w.customer_id
+        and p.purchase_id = w.purchase_id;
+
+-- name: update_purchases!
+-- Write what returns have left of purchases.
+update purchases as p
+set spend_left = w.spend_left, line_points = w.line_points::jsonb
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[], :lefts::bigint[],
+    :line_points::text[]
+) as w (merchant_id, customer_id, purchase_id, spend_left, line_points)
+where
+    p.merchant_id = w.merchant_id and p.customer_id = w.customer_id
+    and p.purchase_id = w.purchase_id;
+
+-- name: known_returns
+-- Which of these returns have been booked.
+select r.merchant_id, r.customer_id, r.return_id
+from returns as r
+join unnest(:merchant_ids::text[], :customer_ids::text[], :return_ids::uuid[])
+    as w (merchant_id, customer_id, return_id)
+    on
+        r.merchant_id = w.merchant_id and r.customer_id = w.customer_id
+        and r.return_id = w.return_id;
+
+-- name: insert_returns!
+-- Keep what returns did.
+insert into returns (
+    merchant_id, customer_id, return_id, purchase_id, effective_at, taken_back, restored
+)
+select *
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :return_ids::uuid[], :purchase_ids::uuid[],
+    :effective_ats::timestamptz[], :taken_backs::bigint[], :restoreds::bigint[]
+);

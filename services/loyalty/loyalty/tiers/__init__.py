@@ -1,0 +1,1 @@
+"""Tiers: the category of a customer, decided by a plugin or pinned by staff."""
