@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import grpc
 from rich.console import Console
 
 from local.demo import baskets as source
@@ -165,6 +166,9 @@ def main(argv: Sequence[str]) -> int:
         report = asyncio.run(run.play(LocalSettings()))
     except (PartFailed, TooManySurprises) as error:
         console.print(str(error), style="red", highlight=False, markup=False)
+        return 1
+    except grpc.aio.AioRpcError as error:
+        console.print(f"The shop could not be opened: {error.code().name}: {error.details()}", style="red")
         return 1
     except KeyboardInterrupt:
         console.print("stopped")
