@@ -1,0 +1,262 @@
+CREATE TABLE public.account_changes (
+    merchant_id text NOT NULL,
+    kind text NOT NULL,
+    request_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    fingerprint bytea NOT NULL,
+    credit_limit bigint NOT NULL,
+    net_days integer NOT NULL,
+    reason text NOT NULL,
+    staff_ref text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text])))
+);
+
+CREATE TABLE public.accounts (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    status text DEFAULT 'UNOPENED'::text NOT NULL,
+    currency_code text DEFAULT ''::text NOT NULL,
+    minor_digits integer DEFAULT 0 NOT NULL,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    credit_limit bigint DEFAULT 0 NOT NULL,
+    posted bigint DEFAULT 0 NOT NULL,
+    held bigint DEFAULT 0 NOT NULL,
+    credit_balance bigint DEFAULT 0 NOT NULL,
+    net_days integer DEFAULT 0 NOT NULL,
+    limit_wished bigint DEFAULT 0 NOT NULL,
+    erased_at timestamp with time zone,
+    merged_into text DEFAULT ''::text NOT NULL,
+    opened_at timestamp with time zone,
+    revision bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT accounts_credit_not_negative CHECK ((credit_balance >= 0)),
+    CONSTRAINT accounts_held_not_negative CHECK ((held >= 0)),
+    CONSTRAINT accounts_limit_not_negative CHECK ((credit_limit >= 0)),
+    CONSTRAINT accounts_posted_not_negative CHECK ((posted >= 0)),
+    CONSTRAINT accounts_status_known CHECK ((status = ANY (ARRAY['UNOPENED'::text, 'SUSPENDED'::text, 'ACTIVE'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.entries (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    entry_id bigint NOT NULL,
+    cause_type text NOT NULL,
+    cause_id uuid NOT NULL,
+    line text NOT NULL,
+    effect text NOT NULL,
+    invoice_id uuid,
+    posted bigint NOT NULL,
+    credit bigint NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT entries_cause_known CHECK ((cause_type = ANY (ARRAY['PURCHASE'::text, 'CAPTURE'::text, 'RETURN'::text, 'PAYMENT'::text]))),
+    CONSTRAINT entries_effect_known CHECK ((effect = ANY (ARRAY['CHARGED'::text, 'CREDIT_USED'::text, 'PAID'::text, 'RETURNED'::text, 'CREDIT_ADDED'::text])))
+);
+
+ALTER TABLE public.entries ALTER COLUMN entry_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.entries_entry_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.holds (
+    merchant_id text NOT NULL,
+    hold_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    state text NOT NULL,
+    amount bigint,
+    captured bigint DEFAULT 0 NOT NULL,
+    reason text DEFAULT ''::text NOT NULL,
+    available bigint DEFAULT 0 NOT NULL,
+    invoice_id uuid,
+    fingerprint bytea,
+    store_id text NOT NULL,
+    register_id text NOT NULL,
+    staff_ref text NOT NULL,
+    recognised_by integer NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
+    CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.inbox (
+    day date NOT NULL,
+    event_id uuid NOT NULL
+)
+PARTITION BY RANGE (day);
+
+CREATE TABLE public.inbox_default (
+    day date CONSTRAINT inbox_day_not_null NOT NULL,
+    event_id uuid CONSTRAINT inbox_event_id_not_null NOT NULL
+);
+
+CREATE TABLE public.invoice_exceptions (
+    merchant_id text NOT NULL,
+    exception_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    invoice_id uuid NOT NULL,
+    purchase_id uuid,
+    cause_id uuid NOT NULL,
+    kind text NOT NULL,
+    amount bigint NOT NULL,
+    marked_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    note text DEFAULT ''::text NOT NULL,
+    staff_ref text DEFAULT ''::text NOT NULL,
+    request_id uuid,
+    fingerprint bytea,
+    CONSTRAINT invoice_exceptions_kind_known CHECK ((kind = ANY (ARRAY['OVER_HOLD'::text, 'LATE'::text, 'VOIDED_THEN_SOLD'::text, 'UNAUTHORISED'::text, 'RETURN_EXCEEDS_INVOICE'::text])))
+);
+
+CREATE TABLE public.invoices (
+    merchant_id text NOT NULL,
+    invoice_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    purchase_id uuid,
+    tender_id text DEFAULT ''::text NOT NULL,
+    hold_id uuid,
+    amount bigint NOT NULL,
+    paid bigint DEFAULT 0 NOT NULL,
+    returned bigint DEFAULT 0 NOT NULL,
+    outstanding bigint GENERATED ALWAYS AS (((amount - paid) - returned)) STORED,
+    issued_on date NOT NULL,
+    due_on date NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone,
+    exception text DEFAULT ''::text NOT NULL,
+    CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE public.outbox (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    merchant_id text NOT NULL,
+    key text NOT NULL,
+    "time" timestamp with time zone NOT NULL,
+    traceparent text DEFAULT ''::text NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+)
+WITH (autovacuum_vacuum_threshold='5000', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_insert_threshold='-1', autovacuum_analyze_threshold='50000', autovacuum_analyze_scale_factor='0', autovacuum_vacuum_cost_delay='0');
+ALTER TABLE ONLY public.outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+ALTER TABLE public.outbox ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.outbox_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.parked_events (
+    merchant_id text NOT NULL,
+    key text NOT NULL,
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    record_offset bigint NOT NULL,
+    record_time timestamp with time zone NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    "time" timestamp with time zone NOT NULL,
+    traceparent text DEFAULT ''::text NOT NULL,
+    payload bytea NOT NULL,
+    status text NOT NULL,
+    error_type text DEFAULT ''::text NOT NULL,
+    error text DEFAULT ''::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    retry_at timestamp with time zone DEFAULT now() NOT NULL,
+    parked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT parked_events_status_check CHECK ((status = ANY (ARRAY['POISONED'::text, 'NOT_YET'::text, 'BEHIND'::text])))
+);
+
+ALTER TABLE public.parked_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.parked_events_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.payments (
+    merchant_id text NOT NULL,
+    payment_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    amount bigint NOT NULL,
+    method integer NOT NULL,
+    reference text NOT NULL,
+    unapplied bigint NOT NULL,
+    outstanding_after bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    store_id text NOT NULL,
+    register_id text NOT NULL,
+    staff_ref text NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT payments_amount_positive CHECK (((amount > 0) AND (unapplied >= 0)))
+);
+
+ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
+
+ALTER TABLE ONLY public.account_changes
+    ADD CONSTRAINT account_changes_pkey PRIMARY KEY (merchant_id, kind, request_id);
+
+ALTER TABLE ONLY public.accounts
+    ADD CONSTRAINT accounts_pkey PRIMARY KEY (merchant_id, customer_id);
+
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT entries_cause_once UNIQUE (merchant_id, customer_id, cause_type, cause_id, line, effect);
+
+ALTER TABLE ONLY public.entries
+    ADD CONSTRAINT entries_pkey PRIMARY KEY (merchant_id, customer_id, entry_id);
+
+ALTER TABLE ONLY public.holds
+    ADD CONSTRAINT holds_pkey PRIMARY KEY (merchant_id, hold_id);
+
+ALTER TABLE ONLY public.inbox
+    ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);
+
+ALTER TABLE ONLY public.inbox_default
+    ADD CONSTRAINT inbox_default_pkey PRIMARY KEY (day, event_id);
+
+ALTER TABLE ONLY public.invoice_exceptions
+    ADD CONSTRAINT invoice_exceptions_pkey PRIMARY KEY (merchant_id, exception_id);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (merchant_id, invoice_id);
+
+ALTER TABLE ONLY public.outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.parked_events
+    ADD CONSTRAINT parked_events_pkey PRIMARY KEY (merchant_id, key, id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (merchant_id, payment_id);
+
+CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree (merchant_id, marked_at, exception_id);
+
+CREATE UNIQUE INDEX invoice_exceptions_request ON public.invoice_exceptions USING btree (merchant_id, request_id) WHERE (request_id IS NOT NULL);
+
+CREATE INDEX invoices_of_customer ON public.invoices USING btree (merchant_id, customer_id, issued_at, invoice_id);
+
+CREATE INDEX invoices_open ON public.invoices USING btree (merchant_id, customer_id, issued_at, invoice_id) WHERE (settled_at IS NULL);
+
+CREATE UNIQUE INDEX invoices_tender ON public.invoices USING btree (merchant_id, purchase_id, tender_id) WHERE (purchase_id IS NOT NULL);
+
+CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
+
+CREATE INDEX payments_of_customer ON public.payments USING btree (merchant_id, customer_id, effective_at, payment_id);
+
+ALTER INDEX public.inbox_pkey ATTACH PARTITION public.inbox_default_pkey;
