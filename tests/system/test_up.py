@@ -1,0 +1,63 @@
+"""`make up` as a person sees it: where each part listens, a clean end, and one sentence when a part dies."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from kit.testing import eventually
+from local.settings import ROOT, LocalSettings
+
+
+@pytest.fixture
+def up(stack_settings: LocalSettings, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A running `python -m local up`, and the file with what it printed."""
+    printed = tmp_path / "printed"
+    env = {
+        **os.environ,
+        "LOCAL_HOME": str(stack_settings.home),
+        "LOCAL_BASE_PORT": str(stack_settings.base_port),
+        "COLUMNS": "200",
+    }
+    with printed.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local", "up"], cwd=ROOT, env=env, stdout=output, stderr=output, text=True
+        )
+    yield process, printed
+    process.send_signal(signal.SIGTERM)
+    process.wait(60)
+
+
+async def test_up_says_where_all_listen_and_ends_clean(
+    up: tuple[subprocess.Popen[str], Path], stack_settings: LocalSettings
+) -> None:
+    process, printed = up
+    await eventually(lambda: "Ctrl-C" in printed.read_text(), within=90)
+    ports = stack_settings.ports
+    listening = [*ports.grpc.values(), *ports.http.values(), ports.postgres, ports.kafka, ports.smtp]
+    assert [port for port in listening if f"127.0.0.1:{port}" not in printed.read_text()] == []
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) == 7 + len(postgres_workers(children))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert [child for child in children if child.is_running()] == []
+
+
+async def test_a_service_that_dies_stops_all_and_is_named(up: tuple[subprocess.Popen[str], Path]) -> None:
+    process, printed = up
+    await eventually(lambda: "Ctrl-C" in printed.read_text(), within=90)
+    children = psutil.Process(process.pid).children(recursive=True)
+    next(child for child in children if "loyalty" in child.cmdline()).kill()
+    assert process.wait(60) == 1
+    assert "Loyalty was killed by SIGKILL; its log is " in printed.read_text()
+    assert [child for child in children if child.is_running()] == []
+
+
+def postgres_workers(children: list[psutil.Process]) -> list[psutil.Process]:
+    """The processes that Postgres itself started."""
+    return [child for child in children if child.cmdline() and child.cmdline()[0].startswith("postgres: ")]
