@@ -1,0 +1,406 @@
+"""A running loyalty service, and the things that its tests do to it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc import error_details_pb2
+from google.type.money_pb2 import Money
+from grpc_status import rpc_status
+
+from kit.events import Outgoing
+from kit.ids import new_customer_id, new_uuid
+from kit.testing.clock import ManualClock
+from kit.testing.keys import Keys
+from kit.testing.running import Running, running
+from langganan.events.v1 import customers_pb2, purchases_pb2
+from langganan.loyalty.v1 import (
+    accounts_pb2,
+    accounts_pb2_grpc,
+    programs_pb2,
+    programs_pb2_grpc,
+    redemptions_pb2,
+    redemptions_pb2_grpc,
+    tiers_pb2,
+    tiers_pb2_grpc,
+)
+from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
+from loyalty.app import build
+from loyalty.settings import Settings
+
+NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+TIERS = (("New", 10_000), ("Regular", 11_000), ("VIP", 12_500), ("Premium", 15_000))
+THRESHOLDS = {"Regular": 2_000_000, "VIP": 12_000_000, "Premium": 30_000_000}
+GOODS, FEE = line_pb2.LINE_KIND_GOODS, line_pb2.LINE_KIND_FEE
+
+
+def instant(at: datetime) -> Timestamp:
+    made = Timestamp()
+    made.FromDatetime(at)
+    return made
+
+
+def rupiah(units: int) -> Money:
+    return Money(currency_code="IDR", units=units)
+
+
+def a_program(**changes: Any) -> programs_pb2.Program:
+    """One point for each Rp 1,000, worth Rp 10; four tiers by the spend of a year."""
+    made = programs_pb2.Program(
+        effective_from=instant(NOON - timedelta(days=4000)),
+        currency_code="IDR",
+        earning=[programs_pb2.PluginChoice(plugin="per_amount", config_json='{"step": 1000}')],
+        tier_plugin=programs_pb2.PluginChoice(
+            plugin="rolling_spend",
+            config_json=json.dumps({"window_days": 365, "thresholds": THRESHOLDS}),
+        ),
+        tiers=[
+            programs_pb2.Tier(
+                name=name,
+                benefits=programs_pb2.Benefits(
+                    multiplier_basis_points=multiplier, discount_basis_points=250 * place, priority=place
+                ),
+            )
+            for place, (name, multiplier) in enumerate(TIERS)
+        ],
+        point_value=rupiah(10),
+        expiry_months=12,
+        excluded_tenders=[tender_pb2.TENDER_KIND_VOUCHER],
+    )
+    for name, value in changes.items():
+        made.ClearField(name)
+        if isinstance(value, list):
+            getattr(made, name).extend(value)
+        elif isinstance(value, (int, str)):
+            setattr(made, name, value)
+        elif value is not None:
+            getattr(made, name).CopyFrom(value)
+    return made
+
+
+def a_line(net: int, kind: int = GOODS, line_id: str = "", **fields: Any) -> line_pb2.Line:
+    return line_pb2.Line(line_id=line_id, kind=kind, net=rupiah(net), product_id="p", **fields)
+
+
+@dataclass
+class Loyalty:
+    """Clients of a running loyalty service for one merchant, and events as customers would say them."""
+
+    run: Running
+    merchant: str = field(default_factory=lambda: f"toko-{uuid.uuid4().hex[:8]}")
+
+    def __post_init__(self) -> None:
+        self.programs = self.stub(programs_pb2_grpc.ProgramServiceStub)
+        self.accounts = self.stub(accounts_pb2_grpc.AccountServiceStub)
+        self.tiers = self.stub(tiers_pb2_grpc.TierServiceStub)
+        self.redemptions = self.stub(redemptions_pb2_grpc.RedemptionServiceStub)
+
+    def stub(self, stub: Callable[[Any], Any], **options: Any) -> Any:
+        return self.run.stub(stub, merchant=options.pop("merchant", self.merchant), **options)
+
+    async def set_program(self, **changes: Any) -> programs_pb2.Program:
+        request = programs_pb2.SetProgramRequest(request_id=new_uuid(), program=a_program(**changes))
+        reply: programs_pb2.SetProgramResponse = await self.programs.SetProgram(request)
+        return reply.program
+
+    def registered(self, customer: str, at: datetime = NOON) -> Outgoing:
+        payload = customers_pb2.CustomerRegistered(
+            merchant_id=self.merchant,
+            customer_id=customer,
+            kind="PERSON",
+            currency_code="IDR",
+            time_zone="Asia/Jakarta",
+            registered_at=instant(at),
+            revision=1,
+        )
+        return Outgoing("customer-registered", self.merchant, customer, payload, at)
+
+    async def customer(self) -> str:
+        """A new customer whose account is open."""
+        made = new_customer_id()
+        await self.run.deliver(self.registered(made))
+        return made
+
+    def sale(
+        self,
+        customer: str,
+        lines: Sequence[int | line_pb2.Line],
+        *,
+        points: Sequence[tuple[int, str]] = (),
+        vouchers: int = 0,
+        at: datetime = NOON,
+        zone: str = "Asia/Jakarta",
+        purchase_id: str | None = None,
+        offline: bool = False,
+        currency: str = "IDR",
+    ) -> Outgoing:
+        """A finished sale; points tenders (amount, reservation) are named p1, p2, …, the rest is cash."""
+        made = [a_line(line) if isinstance(line, int) else line for line in lines]
+        for place, line in enumerate(made, start=1):
+            line.line_id = line.line_id or str(place)
+            line.net.currency_code = currency
+        total = sum(line.net.units for line in made)
+        tenders = [
+            tender_pb2.Tender(
+                tender_id=f"p{place}",
+                amount=Money(currency_code=currency, units=amount),
+                points=tender_pb2.Points(reservation_id=reservation),
+            )
+            for place, (amount, reservation) in enumerate(points, start=1)
+        ]
+        if vouchers:
+            amount = Money(currency_code=currency, units=vouchers)
+            tenders.append(tender_pb2.Tender(tender_id="v", amount=amount, voucher=tender_pb2.Voucher()))
+        rest = total - sum(tender.amount.units for tender in tenders)
+        if rest:
+            amount = Money(currency_code=currency, units=rest)
+            tenders.append(tender_pb2.Tender(tender_id="c", amount=amount, cash=tender_pb2.Cash()))
+        payload = purchases_pb2.PurchaseCompleted(
+            merchant_id=self.merchant,
+            purchase_id=purchase_id or new_uuid(),
+            customer_id=customer,
+            store_id="s1",
+            time_zone=zone,
+            currency_code=currency,
+            effective_at=instant(at),
+            lines=made,
+            tenders=tenders,
+            total=Money(currency_code=currency, units=total),
+            mode=origin_pb2.MODE_OFFLINE if offline else origin_pb2.MODE_ONLINE,
+            revision=1,
+        )
+        key = customer or payload.purchase_id
+        return Outgoing("purchase-completed", self.merchant, key, payload, at)
+
+    def returned(
+        self,
+        sale: Outgoing,
+        lines: Sequence[tuple[str, int, int]],
+        *,
+        points: Sequence[tuple[str, int, int]] = (),
+        return_id: str | None = None,
+        at: datetime = NOON + timedelta(days=1),
+    ) -> Outgoing:
+        """A return of (line, amount, left before) with refunds of points tenders (tender, amount, left)."""
+        sold: Any = sale.payload
+        kinds = {line.line_id: line.kind for line in sold.lines}
+        payload = purchases_pb2.PurchaseReturned(
+            merchant_id=self.merchant,
+            return_id=return_id or new_uuid(),
+            purchase_id=sold.purchase_id,
+            customer_id=sold.customer_id,
+            time_zone="Asia/Jakarta",
+            currency_code="IDR",
+            effective_at=instant(at),
+            purchase_effective_at=sold.effective_at,
+            lines=[
+                purchases_pb2.ReturnedLine(
+                    line_id=line_id,
+                    amount=amount,
+                    amount_left_before=left,
+                    kind=kinds.get(line_id, GOODS),
+                    exhausts=amount == left,
+                )
+                for line_id, amount, left in lines
+            ],
+            refunds=[
+                purchases_pb2.TenderRefund(
+                    tender_id=tender_id,
+                    kind=tender_pb2.TENDER_KIND_POINTS,
+                    amount=amount,
+                    amount_left_before=left,
+                )
+                for tender_id, amount, left in points
+            ],
+            revision=2,
+        )
+        return Outgoing("purchase-returned", self.merchant, sale.key, payload, at)
+
+    async def deliver(self, *events: Outgoing) -> None:
+        await self.run.deliver(*events)
+
+    async def given(self, customer: str, points: int) -> None:
+        """Let a customer have points."""
+        await self.adjust(customer, points)
+
+    async def adjust(
+        self, customer: str, points: int, adjustment_id: str | None = None, **fields: Any
+    ) -> accounts_pb2.AdjustPointsResponse:
+        request = accounts_pb2.AdjustPointsRequest(
+            adjustment_id=adjustment_id or new_uuid(), customer_id=customer, points=points, reason="test"
+        )
+        for name, value in fields.items():
+            if hasattr(value, "DESCRIPTOR"):
+                getattr(request, name).CopyFrom(value)
+            else:
+                setattr(request, name, value)
+        reply: accounts_pb2.AdjustPointsResponse = await self.accounts.AdjustPoints(request)
+        return reply
+
+    async def account(self, customer: str) -> accounts_pb2.Account:
+        request = accounts_pb2.GetAccountRequest(customer_id=customer)
+        reply: accounts_pb2.GetAccountResponse = await self.accounts.GetAccount(request)
+        return reply.account
+
+    async def entries(self, customer: str) -> list[tuple[str, int, str]]:
+        """The ledger, oldest first: kind, points, line or tender."""
+        request = accounts_pb2.ListEntriesRequest(customer_id=customer, page_size=200)
+        found = (await self.accounts.ListEntries(request)).entries
+        kind = accounts_pb2.EntryKind.Name
+        rows = sorted(found, key=lambda e: e.entry_no)
+        return [(kind(e.kind).removeprefix("ENTRY_KIND_"), e.points, e.line_id) for e in rows]
+
+    async def reserve(
+        self, customer: str, points: int, reservation_id: str | None = None
+    ) -> redemptions_pb2.Reservation:
+        request = redemptions_pb2.ReserveRequest(
+            reservation_id=reservation_id or new_uuid(), customer_id=customer, points=points
+        )
+        return (await self.redemptions.Reserve(request)).reservation
+
+    async def release(self, customer: str, reservation_id: str) -> redemptions_pb2.Reservation:
+        request = redemptions_pb2.ReleaseRequest(reservation_id=reservation_id, customer_id=customer)
+        return (await self.redemptions.Release(request)).reservation
+
+    async def reservation(self, customer: str, reservation_id: str) -> redemptions_pb2.Reservation:
+        request = redemptions_pb2.GetReservationRequest(
+            reservation_id=reservation_id, customer_id=customer
+        )
+        return (await self.redemptions.GetReservation(request)).reservation
+
+    async def exceptions(self, customer: str = "") -> list[redemptions_pb2.RedemptionException]:
+        request = redemptions_pb2.ListExceptionsRequest(customer_id=customer)
+        return list((await self.redemptions.ListExceptions(request)).exceptions)
+
+    async def marks(self, customer: str = "") -> list[str]:
+        """The marks of a customer's open exceptions, newest first."""
+        name = redemptions_pb2.ExceptionMark.Name
+        return [
+            name(e.mark).removeprefix("EXCEPTION_MARK_") for e in await self.exceptions(customer)
+        ]
+
+    async def pin(
+        self, customer: str, tier: str, request_id: str | None = None, until: datetime | None = None
+    ) -> tiers_pb2.TierStanding:
+        request = tiers_pb2.SetTierRequest(
+            request_id=request_id or new_uuid(), customer_id=customer, tier=tier, reason="complaint"
+        )
+        if until:
+            request.until.CopyFrom(instant(until))
+        return (await self.tiers.SetTier(request)).standing
+
+    async def said(self, customer: str) -> list[Any]:
+        """What the service has said about a customer, in order."""
+        return [f for f in await self.run.published() if f.customer_id == customer]
+
+    async def parked(self, customer: str) -> list[str]:
+        """Why events of a customer are parked, in order."""
+        rows = await self.run.pool.fetch(
+            "select status from parked_events where merchant_id = $1 and key = $2 order by id",
+            self.merchant,
+            customer,
+        )
+        return [row["status"] for row in rows]
+
+    async def count(self, table: str) -> int:
+        """How many rows of a table this merchant has."""
+        sql = f"select count(*) from {table} where merchant_id = $1"
+        return int(await self.run.pool.fetchval(sql, self.merchant))
+
+    async def explained(self, customer: str) -> accounts_pb2.ExplainBalanceResponse:
+        """The balance explained, after checking that ledger, lots and reservations agree with it."""
+        request = accounts_pb2.ExplainBalanceRequest(customer_id=customer)
+        reply: accounts_pb2.ExplainBalanceResponse = await self.accounts.ExplainBalance(request)
+        assert reply.consistent, reply
+        account = reply.account
+        assert account.balance == account.active + account.reserved - account.negative
+        return reply
+
+
+Refused = Callable[[Awaitable[Any]], Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+async def loyalty_service(
+    keys: Keys, new_database: Callable[..., Awaitable[str]]
+) -> AsyncIterator[Running]:
+    """One running service for the session; each test has a merchant of its own."""
+    settings = Settings(database_url=await new_database("loyalty"))
+    async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
+        yield run
+
+
+@pytest.fixture
+async def bare(loyalty_service: Running) -> Loyalty:
+    """The service, for a merchant without a program."""
+    return Loyalty(loyalty_service)
+
+
+@pytest.fixture
+async def loyalty(bare: Loyalty) -> Loyalty:
+    """The service, for a merchant with a program that no other test sees."""
+    await bare.set_program()
+    return bare
+
+
+@pytest.fixture
+def new_program() -> Callable[..., programs_pb2.Program]:
+    """The program of these tests, with changes."""
+    return a_program
+
+
+@pytest.fixture
+def new_line() -> Callable[..., line_pb2.Line]:
+    """A line of a basket."""
+    return a_line
+
+
+@pytest.fixture
+def someone_else(loyalty_service: Running) -> Loyalty:
+    """The same service for another merchant."""
+    return Loyalty(loyalty_service)
+
+
+@pytest.fixture
+async def other_processes(
+    loyalty_service: Running, keys: Keys, loyalty: Loyalty
+) -> AsyncIterator[list[Any]]:
+    """RedemptionService of three more servers on the same database, as three more pods would be."""
+    url = loyalty_service.service.pool._connect_args[0]
+    async with contextlib.AsyncExitStack() as stack:
+        settings = Settings(database_url=url)
+        runs = [
+            await stack.enter_async_context(
+                running("loyalty", build, settings, keys, loyalty_service.clock)
+            )
+            for _ in range(3)
+        ]
+        stub = redemptions_pb2_grpc.RedemptionServiceStub
+        yield [run.stub(stub, merchant=loyalty.merchant) for run in runs]
+
+
+@pytest.fixture(scope="session")
+def refused() -> Refused:
+    """`await refused(call)`: the reason with which a call is refused."""
+
+    async def reason(call: Awaitable[Any]) -> str:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        status = rpc_status.from_call(caught.value)
+        assert status is not None, caught.value
+        for detail in status.details:
+            info = error_details_pb2.ErrorInfo()
+            if detail.Unpack(info):
+                return info.reason
+        raise AssertionError(f"no ErrorInfo in {caught.value}")
+
+    return reason
