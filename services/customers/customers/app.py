@@ -14,9 +14,7 @@ from customers.profiles import handlers, store
 from customers.profiles.identify import Candidate, Identifier, Question
 from customers.profiles.rpc import CustomerService
 from customers.profiles.writing import Profiles
-from customers.purchases.decode import Sale
-from customers.purchases.recording import Recorded, Recorder
-from customers.purchases.rpc import PurchaseService
+from customers.purchases import rpc as purchases_rpc
 from customers.settings import CustomersSettings
 from customers.vault import read
 from customers.vault.plugins import CONTRACT, GROUP
@@ -52,14 +50,8 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
     vault = await open_vault(runtime)
     shops = Shops(settings.shops_cached_s)
     profiles = Profiles(pool, vault, store.Completion(shops))
-    recording: Batcher[Sale, Recorded] = Batcher(
-        "record-purchase",
-        pool,
-        Recorder(shops).record,
-        key=lambda sale: (sale.merchant_id, sale.customer_id or sale.purchase_id),
-        merchant=lambda sale: sale.merchant_id,
-        max_batch=settings.batch_max,
-        max_queue=settings.batch_queue_max,
+    purchases, recording = purchases_rpc.build(
+        pool, runtime.clock, shops, max_batch=settings.batch_max, max_queue=settings.batch_queue_max
     )
     identifier = Identifier(pool, settings.identify_misses_max, settings.identify_misses_window_s)
     identifying: Batcher[Question, list[Candidate]] = Batcher(
@@ -96,10 +88,7 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
                 merchants_pb2_grpc.add_MerchantServiceServicer_to_server,
                 MerchantService(pool, shops, clock),
             ),
-            (
-                purchases_pb2_grpc.add_PurchaseServiceServicer_to_server,
-                PurchaseService(pool, clock, shops, recording),
-            ),
+            (purchases_pb2_grpc.add_PurchaseServiceServicer_to_server, purchases),
         ],
         consumer=consumer(runtime, pool),
         sweeps=sweeps(settings, pool, vault, profiles),

@@ -13,6 +13,7 @@ from customers.contacts import store
 from customers.contacts.model import BirthDate, is_minor, normal_address
 from customers.contacts.reading import Standing, read_standing
 from customers.errors import CustomerErased, CustomerNotFound, GuardianRequired
+from customers.instants import stamp
 from customers.merchants.model import check_language
 from customers.merchants.store import Shops
 from customers.profiles.decode import channel_name, origin_key
@@ -71,7 +72,7 @@ class Consents:
                 raise IdempotencyConflict("request_id", request.request_id)
         return (await self._open([record], person))[0]
 
-    async def list(
+    async def page(
         self, customer_id: str, who: Reader, before: int | None, size: int
     ) -> tuple[list[contacts_pb2.Consent], int | None]:
         """Return a page of evidence, newest first, and the position of the next page."""
@@ -140,6 +141,6 @@ def _consent(row: asyncpg.Record, address: str) -> contacts_pb2.Consent:
         evidence_ref=row["evidence_ref"],
         by_guardian=row["by_guardian"],
         origin=Origin.FromString(row["origin"]),
-        recorded_at=row["recorded_at"],
-        ended_at=row["ended_at"],
+        recorded_at=stamp(row["recorded_at"]),
+        ended_at=stamp(row["ended_at"]),
     )

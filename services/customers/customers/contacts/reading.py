@@ -65,7 +65,7 @@ class Found:
 
 
 class ContactReads:
-    """Answers batches of inquiries in a transaction of the vault; what is sealed is opened after its commit."""
+    """Answers batches of inquiries in a transaction of the vault; opened after its commit."""
 
     def __init__(self, pool: db.Pool) -> None:
         self._pool = pool

@@ -10,6 +10,7 @@ from customers.contacts.consents import Consents, local_minor
 from customers.contacts.model import agreed, refusal
 from customers.contacts.reading import Found, Inquiry, Reachable, Standing
 from customers.errors import MerchantNotSet
+from customers.instants import stamp
 from customers.merchants.model import Shop
 from customers.merchants.rpc import hours_message
 from customers.merchants.store import Shops
@@ -86,7 +87,7 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
                 message.allowed.add(
                     channel=contacts_pb2.Channel.Value("CHANNEL_" + channel),
                     address=sealer.open(channel, sealed),
-                    verified_at=verified_at,
+                    verified_at=stamp(verified_at),
                 )
         if message.allowed:
             message.name = greeting_name(fields)
@@ -108,7 +109,7 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
         customer_id, who = check_customer_id(request.customer_id), reader(request.origin)
         bound = ("consents", who.merchant_id, customer_id)
         position = paging.decode(request.page_token, *bound)
-        consents, following = await self._consents.list(
+        consents, following = await self._consents.page(
             customer_id, who, int(position[0]) if position else None, paging.page_size(request.page_size)
         )
         token = "" if following is None else paging.encode([following], *bound)

@@ -8,6 +8,7 @@ from typing import Any
 from google.type.timeofday_pb2 import TimeOfDay
 
 from customers.errors import Invalid
+from customers.instants import stamp
 from customers.merchants import store
 from customers.merchants.model import (
     DEFAULT_LOCALE,
@@ -125,7 +126,7 @@ def _merchant(m: Merchant) -> merchants_pb2.Merchant:
         locale=m.locale,
         quiet_hours=hours_message(m.quiet),
         greeting_hours=hours_message(m.greeting),
-        updated_at=m.updated_at,
+        updated_at=stamp(m.updated_at),
     )
 
 
@@ -139,5 +140,5 @@ def _store(s: Store) -> merchants_pb2.Store:
         quiet_hours=hours_message(s.quiet) if s.quiet else None,
         greeting_hours=hours_message(s.greeting) if s.greeting else None,
         self_registered=s.self_registered,
-        updated_at=s.updated_at,
+        updated_at=stamp(s.updated_at),
     )

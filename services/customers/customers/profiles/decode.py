@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
-
-from google.protobuf.timestamp_pb2 import Timestamp
+from datetime import datetime, timedelta
 
 from customers import pan
 from customers.contacts.model import BirthDate, ContactPoint, check_birth_date, normal_address
 from customers.errors import Invalid
+from customers.instants import instant
 from customers.merchants.model import check_language, check_zone
 from customers.profiles.model import NEUTRAL, SEALED, SETTABLE_STATUS, UPDATABLE, Draft, normal_code
 from langganan.customers.v1 import contacts_pb2, profiles_pb2
@@ -17,11 +16,6 @@ from langganan.types.v1.origin_pb2 import Origin
 
 _AHEAD = timedelta(minutes=5)
 _OUTPUT_ONLY = ("customer_id", "category", "etag")
-
-
-def instant(value: Timestamp) -> datetime:
-    """Return a Timestamp as an aware datetime."""
-    return value.ToDatetime(UTC)
 
 
 def creation(customer: profiles_pb2.Customer, now: datetime) -> Draft:
@@ -95,7 +89,7 @@ def _name(name: str, prefix: str) -> str:
     return "" if short == "UNSPECIFIED" else short
 
 
-def channel_name(channel: contacts_pb2.Channel) -> str:
+def channel_name(channel: contacts_pb2.Channel.ValueType) -> str:
     """Return "PHONE", "EMAIL" or "WHATSAPP"."""
     return contacts_pb2.Channel.Name(channel).removeprefix("CHANNEL_")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from google.type.date_pb2 import Date
 
 from customers.contacts.model import BirthDate, ContactPoint
+from customers.instants import stamp
 from customers.profiles.model import Profile
 from kit.money import Currency, to_money
 from langganan.customers.v1 import contacts_pb2, profiles_pb2
@@ -32,8 +33,8 @@ def customer(profile: Profile, currency: Currency) -> profiles_pb2.Customer:
         time_zone=facts.time_zone,
         acquisition_source=facts.acquisition_source,
         home_store_id=facts.home_store_id,
-        registered_at=facts.registered_at,
-        updated_at=facts.updated_at,
+        registered_at=stamp(facts.registered_at),
+        updated_at=stamp(facts.updated_at),
         etag=profile.etag,
     )
     if sealed.get("birth_date"):
@@ -44,7 +45,7 @@ def customer(profile: Profile, currency: Currency) -> profiles_pb2.Customer:
     return message
 
 
-def status(name: str) -> profiles_pb2.CustomerStatus:
+def status(name: str) -> profiles_pb2.CustomerStatus.ValueType:
     """Return a status by its short name."""
     return profiles_pb2.CustomerStatus.Value("CUSTOMER_STATUS_" + name)
 
@@ -54,8 +55,8 @@ def contact_point(point: ContactPoint) -> contacts_pb2.ContactPoint:
     return contacts_pb2.ContactPoint(
         channel=contacts_pb2.Channel.Value("CHANNEL_" + point.channel),
         address=point.address,
-        verified_at=point.verified_at,
-        valid_from=point.valid_from,
-        valid_to=point.valid_to,
+        verified_at=stamp(point.verified_at),
+        valid_from=stamp(point.valid_from),
+        valid_to=stamp(point.valid_to),
         shared=point.shared,
     )

@@ -57,17 +57,21 @@ class Update:
     now: datetime
 
 
-def content(draft: Draft) -> Field:
+def content(draft: Draft) -> tuple[Field, ...]:
     """What a draft means, for a fingerprint."""
-    points = draft.points and tuple(
-        (p.channel, p.address, p.shared, p.verified_at and p.verified_at.isoformat()) for p in draft.points
-    )
-    return (
-        tuple(sorted(draft.sealed.items())),
-        tuple(sorted(draft.neutral.items())),
-        points,
-        draft.member_codes,
-    )
+    points: Field = None
+    if draft.points is not None:
+        points = tuple((p.channel, p.address, p.shared, _text(p.verified_at)) for p in draft.points)
+    sealed, neutral = _pairs(draft.sealed), _pairs(draft.neutral)
+    return (sealed, neutral, points, draft.member_codes)
+
+
+def _pairs(values: Mapping[str, str]) -> Field:
+    return [list(pair) for pair in sorted(values.items())]
+
+
+def _text(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
 
 
 class Profiles:
@@ -83,7 +87,7 @@ class Profiles:
             content(r.draft),
             r.kind,
             r.credit_limit_wished,
-            r.registered_at and r.registered_at.isoformat(),
+            _text(r.registered_at),
             r.take_over,
             r.shop.store_id,
         )

@@ -30,7 +30,7 @@ class Wrapped:
 
 
 class KeyProvider(Protocol):
-    """Wraps data keys and knows the keys of the blind indexes. Called outside of transactions: it may do I/O."""
+    """Wraps data keys, knows the keys of the blind indexes. Called outside of transactions: may do I/O."""
 
     name: ClassVar[str]
     contract: ClassVar[int]

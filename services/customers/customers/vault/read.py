@@ -1,4 +1,4 @@
-"""The only code that reads sealed fields and addresses, and the access log that is written before an answer."""
+"""The only code that reads what is sealed, and the access log that is written before an answer."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did: the customer, and all that is pending of those it touched. `before`: was done already."""
+    """The customer, and all that is pending of those the write touched. `before`: it was done already."""
 
     customer_id: str
     pending: list[Pending]
