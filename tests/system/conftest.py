@@ -4,7 +4,7 @@ import random
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from local.demo.gateway import Gateway
+from local.part import tail
 from local.settings import LocalSettings, Ports
 from local.stack import Stack
 
@@ -29,6 +30,17 @@ def all_free(base: int) -> bool:
             except OSError:
                 return False
     return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Function) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of each part's log beside a failure, for the folder is gone afterwards."""
+    report = yield
+    stack = item.funcargs.get("stack")
+    if report.failed and isinstance(stack, Stack):
+        for log in sorted((stack.home / "logs").iterdir()):
+            report.sections.append((f"log of {log.stem}", "\n".join(tail(log, 25))))
+    return report
 
 
 @contextmanager
