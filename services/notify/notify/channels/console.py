@@ -7,6 +7,7 @@ from typing import ClassVar, TextIO
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from notify.channels.mime import one_line
 from notify.channels.plugin import CONTRACT, WAYS, Outbound
 
 
@@ -41,7 +42,7 @@ class ConsoleChannel:
         lines = [f"-- message {message.key} by {message.way} in {message.language}"]
         if self._show_text:
             lines += [f"To: {message.name!r} {message.address!r}", f"From: {message.shop!r}"]
-            lines += [f"Subject: {message.subject}", "", *message.body.splitlines()]
+            lines += [f"Subject: {one_line(message.subject)}", "", *message.body.splitlines()]
         self._stream.write("\n".join(lines) + "\n")
         self._stream.flush()
 
