@@ -33,10 +33,16 @@ def normal_phone(text: str, field: str) -> str:
         number = phonenumbers.parse(text, DEFAULT_REGION)
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or number.extension or not phonenumbers.is_possible_number(number):
+    if number is None or number.extension or not _is_whole(number):
         message = f"{field} is no phone number; send it as +62… or as dialled in Indonesia"
         raise Invalid("INVALID_PHONE", message, field)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_whole(number: phonenumbers.PhoneNumber) -> bool:
+    """A length that exists and needs no area code. Whether the prefix is in use is not asked: tables age."""
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
 
 
 def normal_email(text: str, field: str) -> str:

@@ -29,7 +29,12 @@ class Standing:
 
 async def read_standing(conn: db.Conn, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Standing]:
     """Return where customers stand, from the customers database; absent: they do not exist."""
-    rows = await queries.standing(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
+    rows = [
+        row
+        async for row in queries.standing(
+            conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted]
+        )
+    ]
     return {
         (r["merchant_id"], r["customer_id"]): Standing(
             r["status"], r["language"], r["time_zone"], r["home_store_id"]
@@ -86,13 +91,16 @@ class ContactReads:
         )
         reachable: dict[tuple[str, str, str], Reachable] = {}
         if asked:
-            rows = await queries.reachable(
-                conn,
-                merchants=[a[0] for a in asked],
-                customers=[a[1] for a in asked],
-                purposes=[a[2] for a in asked],
-                fields=list(FIELDS),
-            )
+            rows = [
+                row
+                async for row in queries.reachable(
+                    conn,
+                    merchants=[a[0] for a in asked],
+                    customers=[a[1] for a in asked],
+                    purposes=[a[2] for a in asked],
+                    fields=list(FIELDS),
+                )
+            ]
             reachable = {(r["merchant_id"], r["customer_id"], r["purpose"]): _reachable(r) for r in rows}
         found = [_found(i, standing, reachable) for i in inquiries]
         await log_access(

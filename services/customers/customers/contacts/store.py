@@ -76,9 +76,12 @@ async def _append(conn: db.Conn, a: Append) -> tuple[asyncpg.Record, Remembered 
         key["customer_id"] = before.customer_id
     else:
         # The vault's lock of the customer: a take-over ends the address and its consents under it.
-        if not await vault_queries.lock_people(
-            conn, merchant_id=merchant_id, customer_ids=[a.person.customer_id]
-        ):
+        if not [
+            row
+            async for row in vault_queries.lock_people(
+                conn, merchant_id=merchant_id, customer_ids=[a.person.customer_id]
+            )
+        ]:
             raise CustomerErased(a.person.customer_id)
         if row.token is not None and not await queries.holds_address(
             conn, channel=row.channel, tokens=list(row.token.every), **key
@@ -109,7 +112,10 @@ async def list_consents(
     conn: db.Conn, merchant_id: str, customer_id: str, before: int, size: int
 ) -> list[asyncpg.Record]:
     """Return a page of evidence, newest first."""
-    rows: list[asyncpg.Record] = await queries.list_consents(
-        conn, merchant_id=merchant_id, customer_id=customer_id, before=before, size=size
-    )
+    rows: list[asyncpg.Record] = [
+        row
+        async for row in queries.list_consents(
+            conn, merchant_id=merchant_id, customer_id=customer_id, before=before, size=size
+        )
+    ]
     return rows

@@ -93,9 +93,12 @@ class Identifier:
             return []
         nos, of, ids, codes = map(list, zip(*wanted, strict=True))
         async with self._pool.acquire() as customers:
-            rows: list[asyncpg.Record] = await store.queries.recognise(
-                customers, nos=nos, merchants=of, customers=ids, codes=codes
-            )
+            rows: list[asyncpg.Record] = [
+                row
+                async for row in store.queries.recognise(
+                    customers, nos=nos, merchants=of, customers=ids, codes=codes
+                )
+            ]
         return rows
 
     def _answer(

@@ -92,9 +92,12 @@ class Completion:
 
 async def lock(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], int]:
     """Lock customers in id order; return the revision of each that exists."""
-    rows = await queries.lock_customers(
-        conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers]
-    )
+    rows = [
+        row
+        async for row in queries.lock_customers(
+            conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers]
+        )
+    ]
     return {(r["merchant_id"], r["customer_id"]): r["revision"] for r in rows}
 
 
@@ -109,7 +112,12 @@ async def check_codes_free(conn: db.Conn, merchant_id: str, customer_id: str, co
 
 async def read_facts(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], Facts]:
     """Return what is known of customers; absent: they do not exist."""
-    rows = await queries.facts(conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers])
+    rows = [
+        row
+        async for row in queries.facts(
+            conn, merchants=[m for m, _ in customers], customers=[c for _, c in customers]
+        )
+    ]
     return {(r["merchant_id"], r["customer_id"]): _facts(r) for r in rows}
 
 
@@ -121,5 +129,10 @@ def _facts(row: asyncpg.Record) -> Facts:
 async def existing(conn: db.Conn, customers: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return those that exist."""
     wanted = list(customers)
-    rows = await queries.existing(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
+    rows = [
+        row
+        async for row in queries.existing(
+            conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted]
+        )
+    ]
     return {(r["merchant_id"], r["customer_id"]) for r in rows}

@@ -27,9 +27,12 @@ async def read_people(
     conn: db.Conn, wanted: Sequence[tuple[str, str]], fields: Sequence[str]
 ) -> dict[tuple[str, str], SealedPerson]:
     """Return people by (merchant_id, customer_id) with the sealed fields asked for; absent: not there."""
-    rows = await queries.people(
-        conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted], fields=list(fields)
-    )
+    rows = [
+        row
+        async for row in queries.people(
+            conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted], fields=list(fields)
+        )
+    ]
     return {(r["merchant_id"], r["customer_id"]): _person(r) for r in rows}
 
 
@@ -54,7 +57,7 @@ class PointRow:
 
 async def read_points(conn: db.Conn, merchant_id: str, customer_id: str) -> list[PointRow]:
     """Return all addresses of a customer, those that ended last."""
-    rows = await queries.points(conn, merchant_id=merchant_id, customer_id=customer_id)
+    rows = [row async for row in queries.points(conn, merchant_id=merchant_id, customer_id=customer_id)]
     return [PointRow(*row.values()) for row in rows]
 
 
@@ -103,14 +106,17 @@ async def find_holders(
 ) -> list[tuple[int, str]]:
     """Return (no, customer_id) of who holds addresses: asked are (no, merchant_id, token)."""
     spread = [(no, merchant_id, t.kind, value) for no, merchant_id, t in asked for value in t.every]
-    rows = await queries.find_holders(
-        conn,
-        nos=[s[0] for s in spread],
-        merchants=[s[1] for s in spread],
-        kinds=[s[2] for s in spread],
-        tokens=[s[3] for s in spread],
-        most=most,
-    )
+    rows = [
+        row
+        async for row in queries.find_holders(
+            conn,
+            nos=[s[0] for s in spread],
+            merchants=[s[1] for s in spread],
+            kinds=[s[2] for s in spread],
+            tokens=[s[3] for s in spread],
+            most=most,
+        )
+    ]
     return sorted({(r["no"], r["customer_id"]) for r in rows})
 
 
@@ -119,13 +125,16 @@ Register = tuple[str, str, str]
 
 async def misses(conn: db.Conn, registers: Sequence[Register], window_start: int) -> dict[Register, int]:
     """Return the misses of registers (merchant_id, store_id, register_id) in a window."""
-    rows = await queries.misses(
-        conn,
-        merchants=[r[0] for r in registers],
-        stores=[r[1] for r in registers],
-        registers=[r[2] for r in registers],
-        window_start=window_start,
-    )
+    rows = [
+        row
+        async for row in queries.misses(
+            conn,
+            merchants=[r[0] for r in registers],
+            stores=[r[1] for r in registers],
+            registers=[r[2] for r in registers],
+            window_start=window_start,
+        )
+    ]
     return {(r["merchant_id"], r["store_id"], r["register_id"]): r["misses"] for r in rows}
 
 

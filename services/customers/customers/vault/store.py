@@ -118,7 +118,12 @@ async def _write(conn: db.Conn, w: Write) -> Written:
         return Written(before.customer_id, await touch(conn, merchant_id, [before.customer_id]), before)
     released = await _make_way(conn, w)
     # In id order: our own row and those of the holders who lose an address.
-    locked = await queries.lock_people(conn, merchant_id=merchant_id, customer_ids=[customer_id, *released])
+    locked = [
+        row
+        async for row in queries.lock_people(
+            conn, merchant_id=merchant_id, customer_ids=[customer_id, *released]
+        )
+    ]
     versions = {row["customer_id"]: row["version"] for row in locked}
     if w.kind == "CREATE":
         p = w.person
@@ -152,9 +157,12 @@ async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
         return {}
     await queries.lock_tokens(conn, locks=sorted({p.token.lock for p in w.contents.points}))
     by_token = {t: p for p in w.contents.points for t in p.token.every}
-    rows = await queries.holders(
-        conn, merchant_id=w.person.merchant_id, tokens=list(by_token), customer_id=w.person.customer_id
-    )
+    rows = [
+        row
+        async for row in queries.holders(
+            conn, merchant_id=w.person.merchant_id, tokens=list(by_token), customer_id=w.person.customer_id
+        )
+    ]
     released: dict[str, list[bytes]] = {}
     for row in rows:
         point = by_token[row["token"]]
@@ -207,7 +215,7 @@ async def _put(conn: db.Conn, w: Write) -> None:
 
 async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], key: Mapping[str, Any]) -> None:
     """Make `points` the live addresses: those that stay keep their row, those left out end now."""
-    live = {} if w.kind == "CREATE" else _by_address(await queries.live_points(conn, **key))
+    live = {} if w.kind == "CREATE" else _by_address([row async for row in queries.live_points(conn, **key)])
     kept: list[tuple[int, int, bool, datetime | None]] = []
     fresh: list[tuple[int, SealedPoint]] = []
     for position, point in enumerate(points):
@@ -272,7 +280,10 @@ def _pending(row: asyncpg.Record) -> Pending:
 
 async def touch(conn: db.Conn, merchant_id: str, customer_ids: Sequence[str]) -> list[Pending]:
     """Return what is pending of customers, oldest first, and keep it from the sweep for another while."""
-    rows = await queries.touch_pending(conn, merchant_id=merchant_id, customer_ids=list(customer_ids))
+    rows = [
+        row
+        async for row in queries.touch_pending(conn, merchant_id=merchant_id, customer_ids=list(customer_ids))
+    ]
     return sorted(map(_pending, rows), key=lambda p: (p.customer_id, p.version))
 
 
@@ -288,16 +299,24 @@ async def settle(conn: db.Conn, done: Sequence[Pending]) -> None:
 
 async def claim(conn: db.Conn, complete_after_s: float, withdraw_after_s: float, size: int) -> list[Pending]:
     """Claim half-done writes that nobody has touched for so many seconds of wall time."""
-    rows = await queries.claim_pending(
-        conn, complete_after_s=complete_after_s, withdraw_after_s=withdraw_after_s, size=size
-    )
+    rows = [
+        row
+        async for row in queries.claim_pending(
+            conn, complete_after_s=complete_after_s, withdraw_after_s=withdraw_after_s, size=size
+        )
+    ]
     return sorted(map(_pending, rows), key=lambda p: (p.merchant_id, p.customer_id, p.version))
 
 
 async def withdraw(conn: db.Conn, pending: Pending, *, unless_touched: bool) -> bool:
     """Take a registration back: its customer never came to be. False where somebody took it up again."""
     key: dict[str, Any] = {"merchant_id": pending.merchant_id, "customer_id": pending.customer_id}
-    await queries.lock_people(conn, merchant_id=pending.merchant_id, customer_ids=[pending.customer_id])
+    [
+        row
+        async for row in queries.lock_people(
+            conn, merchant_id=pending.merchant_id, customer_ids=[pending.customer_id]
+        )
+    ]
     if unless_touched and not await queries.still_untouched(conn, touched_at=pending.touched_at, **key):
         return False
     await queries.forget_points(conn, **key)

@@ -1,0 +1,219 @@
+"""A whole running customers service with its vault, and what tests of profiles and contacts do to it."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import grpc.aio
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from customers.app import build
+from customers.settings import CustomersSettings
+from kit.ids import new_uuid
+from kit.testing.clock import ManualClock
+from kit.testing.keys import Keys
+from kit.testing.running import Running, running
+from langganan.customers.v1 import (
+    contacts_pb2,
+    contacts_pb2_grpc,
+    merchants_pb2,
+    merchants_pb2_grpc,
+    profiles_pb2,
+    profiles_pb2_grpc,
+)
+from langganan.types.v1.origin_pb2 import MODE_ONLINE, Origin
+
+NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+ORIGIN = Origin(store_id="pusat", register_id="r1", staff_ref="staff-9", mode=MODE_ONLINE)
+
+
+@dataclass
+class Desk:
+    """Clients of a running customers service for one merchant that no other test sees."""
+
+    run: Running
+    vault: asyncpg.Pool[asyncpg.Record]
+    merchant: str
+    customers: Any
+    contacts: Any
+    merchants: Any
+
+    async def set_merchant(self, **fields: Any) -> merchants_pb2.Merchant:
+        merchant = {"name": "Toko Maju", "currency_code": "IDR", "time_zone": "Asia/Jakarta", **fields}
+        request = merchants_pb2.SetMerchantRequest(
+            request_id=new_uuid(), merchant=merchants_pb2.Merchant(**merchant)
+        )
+        return (await self.merchants.SetMerchant(request)).merchant
+
+    def creation(
+        self, name: str = "Budi Santoso", *points: contacts_pb2.ContactPoint, take_over: bool = False, **fields: Any
+    ) -> profiles_pb2.CreateCustomerRequest:
+        customer = profiles_pb2.Customer(full_name=name, contact_points=points, **fields)
+        return profiles_pb2.CreateCustomerRequest(
+            request_id=new_uuid(), customer=customer, take_over=take_over, origin=ORIGIN
+        )
+
+    async def create(self, *arguments: Any, **fields: Any) -> profiles_pb2.Customer:
+        return (await self.customers.CreateCustomer(self.creation(*arguments, **fields))).customer
+
+    async def get(self, customer_id: str) -> profiles_pb2.Customer:
+        request = profiles_pb2.GetCustomerRequest(customer_id=customer_id, origin=ORIGIN, reason="test")
+        return (await self.customers.GetCustomer(request)).customer
+
+    def change(
+        self, customer_id: str, *, etag: str = "", take_over: bool = False, **fields: Any
+    ) -> profiles_pb2.UpdateCustomerRequest:
+        request = profiles_pb2.UpdateCustomerRequest(
+            request_id=new_uuid(),
+            customer=profiles_pb2.Customer(customer_id=customer_id, **fields),
+            etag=etag,
+            take_over=take_over,
+            origin=ORIGIN,
+        )
+        request.update_mask.paths.extend(fields)
+        return request
+
+    async def update(self, *arguments: Any, **fields: Any) -> profiles_pb2.Customer:
+        return (await self.customers.UpdateCustomer(self.change(*arguments, **fields))).customer
+
+    async def identify(self, register: str = "r1", **by: str) -> list[profiles_pb2.Match]:
+        origin = Origin(store_id="pusat", register_id=register, staff_ref="staff-9")
+        reply = await self.customers.Identify(profiles_pb2.IdentifyRequest(origin=origin, **by))
+        return list(reply.matches)
+
+    async def reach(
+        self, *ids: str, purpose: contacts_pb2.Purpose.ValueType = contacts_pb2.PURPOSE_MARKETING
+    ) -> list[contacts_pb2.CustomerContact]:
+        request = contacts_pb2.GetContactsRequest(customer_ids=ids, purpose=purpose)
+        return list((await self.contacts.GetContacts(request)).contacts)
+
+    def consenting(self, customer_id: str, **fields: Any) -> contacts_pb2.SetConsentRequest:
+        given: dict[str, Any] = {
+            "purpose": contacts_pb2.PURPOSE_MARKETING,
+            "channel": contacts_pb2.CHANNEL_PHONE,
+            "state": contacts_pb2.CONSENT_STATE_GIVEN,
+            "notice_version": "2026-1",
+            "notice_language": "id",
+            "method": contacts_pb2.CONSENT_METHOD_TILL_SCREEN,
+            "evidence_ref": "form-17",
+            "origin": ORIGIN,
+            **fields,
+        }
+        return contacts_pb2.SetConsentRequest(request_id=new_uuid(), customer_id=customer_id, **given)
+
+    async def consent(self, customer_id: str, **fields: Any) -> contacts_pb2.Consent:
+        return (await self.contacts.SetConsent(self.consenting(customer_id, **fields))).consent
+
+    async def facts(self, customer_id: str) -> list[Any]:
+        """What the service has said about a customer, in order."""
+        return [f for f in await self.run.published() if f.customer_id == customer_id]
+
+    async def count(self, table: str) -> int:
+        """How many rows of a table of the customers database this merchant has."""
+        sql = f"SELECT count(*) FROM {table} WHERE merchant_id = $1"
+        return int(await self.run.pool.fetchval(sql, self.merchant))
+
+    async def count_vault(self, table: str) -> int:
+        """How many rows of a table of the vault this merchant has."""
+        return int(await self.vault.fetchval(f"SELECT count(*) FROM {table} WHERE merchant_id = $1", self.merchant))
+
+
+@dataclass
+class House:
+    """The running service and its two databases."""
+
+    run: Running
+    settings: CustomersSettings
+    vault: asyncpg.Pool[asyncpg.Record]
+
+
+@pytest.fixture(scope="session")
+async def house(
+    keys: Keys, new_database: Callable[..., Awaitable[str]], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[House]:
+    """One running service for the session."""
+    path: Path = tmp_path_factory.mktemp("vault") / "keys.json"
+    vault_url = await new_database("customers", "vault/migrations", events=False)
+    settings = CustomersSettings(
+        database_url=await new_database("customers"),
+        vault_database_url=vault_url,
+        vault_keys_config=json.loads(json.dumps({"path": str(path), "create": True})),
+    )
+    async with (
+        asyncpg.create_pool(vault_url, min_size=1, max_size=2) as vault,
+        running("customers", build, settings, keys, ManualClock(NOON)) as run,
+    ):
+        yield House(run, settings, vault)
+
+
+def desk_of(house: House, merchant: str) -> Desk:
+    run = house.run
+    return Desk(
+        run,
+        house.vault,
+        merchant,
+        run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant=merchant),
+        run.stub(contacts_pb2_grpc.ContactServiceStub, merchant=merchant),
+        run.stub(merchants_pb2_grpc.MerchantServiceStub, merchant=merchant),
+    )
+
+
+@pytest.fixture
+async def desk(house: House) -> Desk:
+    """The service, for a merchant in Jakarta that no other test sees."""
+    desk = desk_of(house, f"toko-{uuid.uuid4().hex[:8]}")
+    await desk.set_merchant()
+    return desk
+
+
+@pytest.fixture
+async def neighbour(house: House) -> Desk:
+    """Another merchant on the same service."""
+    desk = desk_of(house, f"toko-{uuid.uuid4().hex[:8]}")
+    await desk.set_merchant(name="Toko Sebelah")
+    return desk
+
+
+Refused = Callable[[Awaitable[Any]], Awaitable[error_details_pb2.ErrorInfo]]
+
+
+@pytest.fixture(scope="session")
+def refused() -> Refused:
+    """`await refused(call)`: the ErrorInfo with which a call is refused."""
+
+    async def info_of(call: Awaitable[Any]) -> error_details_pb2.ErrorInfo:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        trailing: Any = caught.value.trailing_metadata()
+        found = [value for key, value in trailing if key == "grpc-status-details-bin"]
+        assert found, caught.value
+        info = error_details_pb2.ErrorInfo()
+        assert status_pb2.Status.FromString(found[0]).details[0].Unpack(info)
+        return info
+
+    return info_of
+
+
+@pytest.fixture(scope="session")
+def point() -> Callable[..., contacts_pb2.ContactPoint]:
+    """point("0812…"), point("x@toko.co.id"): a contact point of the channel that the address speaks of."""
+
+    def make(address: str, **fields: Any) -> contacts_pb2.ContactPoint:
+        channel = contacts_pb2.CHANNEL_EMAIL if "@" in address else contacts_pb2.CHANNEL_PHONE
+        return contacts_pb2.ContactPoint(**{"channel": channel, "address": address, **fields})
+
+    return make
+
+
+@pytest.fixture
+def number() -> str:
+    """An Indonesian mobile number that no other test uses, as dialled."""
+    return f"0812{uuid.uuid4().int % 10**8:08}"
