@@ -30,7 +30,8 @@ def purchases(draw: st.DrawFn) -> Left:
     lines = draw(st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 9_000)), min_size=1, max_size=6))
     goods = sum(net for net, _ in lines)
     rounding = draw(st.integers(-min(goods, 99), 99))
-    total, parts = goods + rounding, []
+    total = goods + rounding
+    parts: list[int] = []
     for _ in range(draw(st.integers(0, 3))):
         part = draw(st.integers(0, total - sum(parts)))
         parts += [part] if part else []

@@ -19,7 +19,7 @@ CREATE TABLE purchases (
     status text NOT NULL DEFAULT 'COMPLETED',
     revision bigint NOT NULL DEFAULT 1,
     fingerprint bytea NOT NULL,
-    body bytea COMPRESSION lz4 NOT NULL,
+    body bytea NOT NULL,
     PRIMARY KEY (merchant_id, purchase_id),
     CONSTRAINT purchases_left_within_total CHECK (total_left BETWEEN 0 AND total),
     CONSTRAINT purchases_status_known
@@ -48,7 +48,7 @@ CREATE TABLE purchase_returns (
     total bigint NOT NULL,
     total_left bigint NOT NULL,
     fingerprint bytea NOT NULL,
-    body bytea COMPRESSION lz4 NOT NULL,
+    body bytea NOT NULL,
     PRIMARY KEY (merchant_id, return_id),
     CONSTRAINT purchase_returns_one_a_revision UNIQUE (merchant_id, purchase_id, revision)
 );

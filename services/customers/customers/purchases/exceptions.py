@@ -76,11 +76,9 @@ async def reasons_of(
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the reasons for which purchases (merchant_id, purchase_id) are listed."""
     wanted = [(m, id_of(m, p, reason)) for m, p in purchases for reason in REASONS]
-    rows = await queries.exceptions_by_id(
-        conn, merchants=[m for m, _ in wanted], exceptions=[e for _, e in wanted]
-    )
+    rows = queries.exceptions_by_id(conn, merchants=[m for m, _ in wanted], exceptions=[e for _, e in wanted])
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for row in sorted(rows, key=lambda r: REASONS.index(r["reason"])):
+    for row in sorted([r async for r in rows], key=lambda r: REASONS.index(r["reason"])):
         key = (row["merchant_id"], str(row["purchase_id"]))
         found[key] = (*found.get(key, ()), row["reason"])
     return found
@@ -89,8 +87,8 @@ async def reasons_of(
 async def unknown_customer_of(conn: Conn, merchant_id: str, purchase_id: str) -> str:
     """Return the customer id that an offline sale named in vain, "" where there was none."""
     id_ = id_of(merchant_id, purchase_id, "CUSTOMER_UNKNOWN")
-    rows = await queries.exceptions_by_id(conn, merchants=[merchant_id], exceptions=[id_])
-    return str(rows[0]["subject"]) if rows else ""
+    rows = queries.exceptions_by_id(conn, merchants=[merchant_id], exceptions=[id_])
+    return "".join([str(row["subject"]) async for row in rows])
 
 
 async def resolve(conn: Conn, requests: Sequence[Resolve], wait: bool) -> list[Any]:
@@ -134,6 +132,5 @@ async def page(
     """Return a page of exceptions, newest first."""
     query = queries.list_all_exceptions if include_resolved else queries.list_open_exceptions
     at, id_ = before or (None, None)
-    return list(
-        await query(conn, merchant_id=merchant_id, store_id=store_id, before_at=at, before_id=id_, size=size)
-    )
+    rows = query(conn, merchant_id=merchant_id, store_id=store_id, before_at=at, before_id=id_, size=size)
+    return [row async for row in rows]

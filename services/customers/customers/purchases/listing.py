@@ -77,7 +77,7 @@ async def page(conn: Conn, wanted: Filter, token: str, size: int) -> tuple[list[
         arguments |= {"store_id": wanted.store_id}
     else:
         query = queries.list_by_time
-    rows = list(await query(conn, **arguments))
+    rows = [row async for row in query(conn, **arguments)]
     if len(rows) <= size:
         return rows, ""
     last = rows[size - 1]

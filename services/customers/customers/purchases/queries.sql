@@ -8,8 +8,14 @@ WHERE (merchant_id, customer_id) IN (
 ORDER BY merchant_id, customer_id
 FOR NO KEY UPDATE;
 
+-- name: lock_customer!
+-- The same for one customer.
+SELECT 1 FROM customers
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+FOR NO KEY UPDATE;
+
 -- name: lock_free_customers
--- The same, but leaves out the customers that somebody else has locked.
+-- As lock_customers, but leaves out the customers that somebody else has locked.
 SELECT merchant_id, customer_id, status
 FROM customers
 WHERE (merchant_id, customer_id) IN (

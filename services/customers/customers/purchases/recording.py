@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from customers import metrics
 from customers.errors import MerchantNotSet
+from customers.events import TOPIC
 from customers.merchants.store import Shops
 from customers.purchases import exceptions
 from customers.purchases.decode import Sale
 from customers.purchases.errors import CustomerUnknown
 from customers.purchases.exceptions import Noticed, notice
 from customers.purchases.model import Bought
-from customers.purchases.sql import TOPIC, queries
+from customers.purchases.sql import queries
 from kit import events
 from kit.batch import LOCKED, LockedType
 from kit.db import Conn
@@ -76,7 +77,7 @@ class Recorder:
         return answers
 
     async def _zones(self, conn: Conn, fold: _Fold) -> set[Key]:
-        """Put the store's zone into each event; takes out, and returns, sales of merchants that are not set."""
+        """Put the store's zone into each event; returns (and takes out) sales of unset merchants."""
         if not fold.fresh:
             return set()
         wanted = {(s.merchant_id, s.store_id) for s in fold.fresh.values()}
@@ -130,15 +131,15 @@ async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[set[Key]
     if not wanted:
         return set(), set()
     lock = queries.lock_customers if wait else queries.lock_free_customers
-    rows = await lock(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
-    held = {(r["merchant_id"], r["customer_id"]): r["status"] for r in rows}
+    rows = lock(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
+    held = {(r["merchant_id"], r["customer_id"]): r["status"] async for r in rows}
     missing = wanted - held.keys()
     locked: set[Key] = set()
     if missing and not wait:
-        found = await queries.existing_customers(
+        found = queries.existing_customers(
             conn, merchants=[m for m, _ in missing], customers=[c for _, c in missing]
         )
-        locked = {(r["merchant_id"], r["customer_id"]) for r in found}
+        locked = {(r["merchant_id"], r["customer_id"]) async for r in found}
     return {key for key, status in held.items() if status not in ("ERASING", "ERASED")}, locked
 
 
@@ -146,9 +147,10 @@ async def _recorded(conn: Conn, sales: Sequence[Sale]) -> dict[Key, Recorded]:
     """Return the sales that are recorded already, as they stand."""
     if not sales:
         return {}
-    rows = await queries.recorded_purchases(
+    found = queries.recorded_purchases(
         conn, merchants=[s.merchant_id for s in sales], purchases=[s.purchase_id for s in sales]
     )
+    rows = [row async for row in found]
     if not rows:
         return {}
     keys = [(r["merchant_id"], str(r["purchase_id"])) for r in rows]
@@ -170,7 +172,7 @@ async def _write(conn: Conn, fold: _Fold) -> dict[Key, Recorded]:
     if not fold.fresh:
         return {}
     sales = list(fold.fresh.values())
-    rows = await queries.insert_purchases(
+    rows = queries.insert_purchases(
         conn,
         merchants=[s.merchant_id for s in sales],
         purchases=[s.purchase_id for s in sales],
@@ -184,7 +186,7 @@ async def _write(conn: Conn, fold: _Fold) -> dict[Key, Recorded]:
         fingerprints=[s.fingerprint for s in sales],
         bodies=[s.event.SerializeToString() for s in sales],
     )
-    written = {(r["merchant_id"], str(r["purchase_id"])) for r in rows}
+    written = {(r["merchant_id"], str(r["purchase_id"])) async for r in rows}
     new = {k: s for k, s in fold.fresh.items() if k in written}
     await _count(conn, new.values())
     await exceptions.write(conn, [n for k in new for n in fold.noticed[k]])

@@ -10,12 +10,13 @@ from typing import Any
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from customers import metrics
+from customers.events import TOPIC
 from customers.merchants.store import Shops
 from customers.purchases import exceptions, model, times
 from customers.purchases.errors import PurchaseNotFound
 from customers.purchases.left import Decision, Left, LineLeft, TenderLeft
 from customers.purchases.splitting import Item, Reason, decide
-from customers.purchases.sql import TOPIC, queries
+from customers.purchases.sql import queries
 from customers.purchases.tenders import kind_of
 from kit import events
 from kit.db import Conn
@@ -80,7 +81,8 @@ async def standing(conn: Conn, merchant_id: str, purchase_id: str) -> Standing:
         raise PurchaseNotFound(purchase_id)
     rows = []
     if row["revision"] > 1:
-        rows = await queries.returns_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+        found = queries.returns_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+        rows = [r async for r in found]
     sale = PurchaseCompleted.FromString(row["body"])
     currency = Currency(sale.currency_code, sale.minor_digits)
     returns = tuple((r, PurchaseReturned.FromString(r["body"])) for r in rows)
@@ -149,7 +151,7 @@ class Returner:
         terms = request.terms
         owner = await _check_customer(conn, terms)
         if owner:
-            await queries.lock_customers(conn, merchants=[terms.merchant_id], customers=[owner])
+            await queries.lock_customer(conn, merchant_id=terms.merchant_id, customer_id=owner)
         else:
             await queries.lock_purchase(conn, merchant_id=terms.merchant_id, purchase_id=terms.purchase_id)
         known = await queries.recorded_return(

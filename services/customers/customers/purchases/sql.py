@@ -1,4 +1,4 @@
-"""This feature's queries, by name, and the topic of its events."""
+"""This feature's queries, by name."""
 
 from __future__ import annotations
 
@@ -7,4 +7,3 @@ from typing import Any
 from kit import db
 
 queries: Any = db.load(__file__)
-TOPIC = "customers"
