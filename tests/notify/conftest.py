@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
 
+import asyncpg
 import grpc.aio
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -182,15 +183,37 @@ async def book() -> AsyncIterator[Book]:
     await server.stop(None)
 
 
+@pytest.fixture(scope="session")
+def spare_databases() -> list[str]:
+    """Databases that a test has left empty: emptying one is faster than making and dropping one."""
+    return []
+
+
+async def empty(database_url: str) -> None:
+    """Empty every table but the list of migrations."""
+    conn = await asyncpg.connect(database_url)
+    try:
+        rows = await conn.fetch(
+            "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
+            "WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+        )
+        await conn.execute(f"TRUNCATE {', '.join(row['name'] for row in rows)} RESTART IDENTITY")
+    finally:
+        await conn.close()
+
+
 @pytest.fixture
-async def start_notify(new_database: Any, keys: Any, book: Book, sink: MailSink, tmp_path: Any) -> Any:
+async def start_notify(
+    new_database: Any, spare_databases: list[str], keys: Any, book: Book, sink: MailSink, tmp_path: Any
+) -> Any:
     """`async with start_notify(retry_s=…) as notify`: the service on a database of its own."""
     (tmp_path / "token").write_text("a-service-token\n")
 
     @asynccontextmanager
     async def start(database_url: str | None = None, **knobs: Any) -> AsyncIterator[Notify]:
+        url = database_url or (spare_databases.pop() if spare_databases else await new_database("notify"))
         values: dict[str, Any] = {
-            "database_url": database_url or await new_database("notify"),
+            "database_url": url,
             "customers_target": book.target,
             "token_file": tmp_path / "token",
             "channels": {"email": sink.config()},
@@ -199,6 +222,9 @@ async def start_notify(new_database: Any, keys: Any, book: Book, sink: MailSink,
         }
         async with running("notify", build, Settings(**(values | knobs)), keys) as run:
             yield Notify(run, book, sink, run.stub(messages_pb2_grpc.MessageServiceStub))
+        if database_url is None:
+            await empty(url)
+            spare_databases.append(url)
 
     return start
 
