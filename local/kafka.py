@@ -11,7 +11,7 @@ from local.part import Part, PartFailed
 
 # Any 16 bytes in URL-safe base64; one broker, one folder, so one id is enough.
 CLUSTER_ID = "TGFuZ2dhbmFuTG9jYWwxMQ"
-START_SECONDS = 60
+START_SECONDS = 90
 API_VERSIONS = 18
 
 PROPERTIES = """\

@@ -17,7 +17,7 @@ from local.part import Part, PartFailed
 SUPERUSER = "postgres"
 # Postgres refuses to run as root; then this account, made when needed, owns the data folder.
 SYSTEM_USER = "embedded_postgres"
-START_SECONDS = 30
+START_SECONDS = 60
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -26,7 +26,7 @@ class LocalSettings(BaseSettings):
     partitions: int = Field(default=6, ge=1, description="partitions of each topic, fixed at creation")
     replication: int = Field(default=1, ge=1, description="copies of each topic (external Kafka)")
 
-    start_seconds: int = Field(default=60, ge=1, description="how long a service may take until it is ready")
+    start_seconds: int = Field(default=120, ge=1, description="how long a service may take until it is ready")
     merchant: str = Field(default="toko", description="merchant of the tokens made here")
     token_hours: int = Field(default=24 * 30, ge=1, description="hours that a token made here is good for")
     log_level: str = Field(default="INFO", description="of the services: DEBUG, INFO, WARNING or ERROR")
