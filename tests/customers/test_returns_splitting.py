@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers.purchases import errors
@@ -25,29 +27,31 @@ def amounts(decision: Decision) -> dict[str, int]:
     return {f"t{p.index}": p.amount for p in decision.refunds}
 
 
-@st.composite
-def purchases(draw: st.DrawFn) -> Left:
-    lines = draw(st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 9_000)), min_size=1, max_size=6))
+def a_purchase(pick: random.Random) -> Left:
+    """Up to six lines, some free, some without a quantity, a rounding now and then, up to four tenders."""
+    size = pick.choice([3, 200, 100_000])
+    lines = [
+        (pick.choice([0, pick.randint(0, size)]), pick.choice([0, 1000, pick.randint(1, 9_000)]))
+        for _ in range(pick.randint(1, 6))
+    ]
     goods = sum(net for net, _ in lines)
-    rounding = draw(st.integers(-min(goods, 99), 99))
-    total = goods + rounding
-    parts: list[int] = []
-    for _ in range(draw(st.integers(0, 3))):
-        part = draw(st.integers(0, total - sum(parts)))
-        parts += [part] if part else []
-    rest = total - sum(parts)
-    return bought(lines, parts + ([rest] if rest else []), rounding=rounding)
+    rounding = pick.choice([0, pick.randint(-min(goods, 99), 99)])
+    left, parts = goods + rounding, []
+    for _ in range(pick.randint(0, 3)):
+        parts.append(pick.randint(0, left))
+        left -= parts[-1]
+    return bought(lines, [part for part in [*parts, left] if part], rounding=rounding)
 
 
-def some_of(draw: st.DrawFn, left: Left) -> list[Item]:
+def some_of(pick: random.Random, left: Left) -> list[Item]:
     items = []
     for line in left.lines:
-        if line.rounding or draw(st.integers(0, 2)) == 0:
+        if line.rounding or pick.randint(0, 2) == 0:
             continue
-        if line.quantity and draw(st.booleans()):
-            items.append(Item(line.line_id, draw(st.integers(1, line.quantity)), 0))
+        if line.quantity and pick.randint(0, 1):
+            items.append(Item(line.line_id, pick.randint(1, line.quantity), 0))
         elif line.amount:
-            items.append(Item(line.line_id, 0, draw(st.integers(1, line.amount))))
+            items.append(Item(line.line_id, 0, pick.randint(1, line.amount)))
     return items
 
 
@@ -58,39 +62,42 @@ def holds(left: Left) -> None:
     assert all(tender.amount >= 0 for tender in left.tenders)
 
 
-@settings(max_examples=20_000, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
-@given(data=st.data(), whole=purchases())
-def test_every_history_of_partial_returns_adds_up(data: st.DataObject, whole: Left) -> None:
-    left, lines, refunds, exhausted = whole, 0, 0, 0
-    for _ in range(data.draw(st.integers(0, 3))):
-        items = some_of(data.draw, left)  # type: ignore[arg-type]
-        if not items:
-            continue
-        was_gone = left.gone
-        decision = decide(left, Reason.RETURN, items)
-        assert 0 <= decision.total == sum(p.amount for p in decision.refunds)
-        left = left.without(decision)
-        holds(left)
-        assert decision.total_left == left.total
-        assert decision.exhausts == left.gone
-        exhausted += decision.exhausts and not was_gone
-        lines += sum(p.amount for p in decision.lines)
-        refunds += decision.total
+def play(pick: random.Random) -> None:
+    """Return a purchase in parts, then void the rest, and check that it all adds up."""
+    whole = left = a_purchase(pick)
+    taken: list[Decision] = []
+    ended = 0
+    for _ in range(pick.randint(0, 4)):
+        items = some_of(pick, left)
+        if items:
+            was_gone = left.gone
+            taken.append(decide(left, Reason.RETURN, items))
+            assert 0 <= taken[-1].total == sum(p.amount for p in taken[-1].refunds)
+            left = left.without(taken[-1])
+            holds(left)
+            assert (taken[-1].total_left, taken[-1].exhausts) == (left.total, left.gone)
+            ended += left.gone and not was_gone
     if left.gone:
         with pytest.raises(errors.NothingLeft):
             decide(left, Reason.VOID, [])
     else:
-        last = decide(left, Reason.VOID, [])
-        left = left.without(last, void=True)
+        taken.append(decide(left, Reason.VOID, []))
+        left = left.without(taken[-1], void=True)
         holds(left)
-        assert last.exhausts
-        exhausted += 1
-        refunds += last.total
-        lines += sum(p.amount for p in last.lines)
+        assert taken[-1].exhausts
         assert all(line.quantity == 0 for line in left.lines)
-    assert exhausted == 1
-    assert refunds == lines == whole.total
-    assert sum(line.amount for line in left.lines) == 0
+        ended += 1
+    assert ended == 1
+    assert left.total == sum(line.amount for line in left.lines) == 0
+    assert sum(d.total for d in taken) == sum(p.amount for d in taken for p in d.lines) == whole.total
+
+
+# 200 examples of 100 histories: drawing 20,000 histories step by step takes hypothesis minutes.
+@settings(max_examples=200, deadline=None, database=None)
+@given(st.integers(0, 2**32))
+def test_20000_histories_of_partial_returns_add_up(seed: int) -> None:
+    for number in range(100):
+        play(random.Random(f"{seed}/{number}"))
 
 
 def test_a_refund_is_split_by_what_is_left_and_spare_units_go_in_tender_order() -> None:
