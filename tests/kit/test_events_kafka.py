@@ -274,6 +274,29 @@ async def test_a_rewound_group_hears_again_what_was_written_since(
     assert await shop.effects() == ["late"]
 
 
+async def test_an_operator_sees_what_waits_and_what_is_parked(
+    shop, event: Event, kafka_bootstrap: str, prefix: str
+) -> None:
+    def sample(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(f"langganan_{name}", labels)
+
+    shop.broken = {"poison"}
+    consumer = shop.consumer(kafka_bootstrap, prefix, group="watched")
+    await shop.publish(event("poison"), event("tea"), event("rice", key="BUDI"))
+    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(consumer.run())
+    await eventually(lambda: sample("parked_events", group="watched", status="BEHIND") == 1)
+    assert sample("parked_events", group="watched", status="POISONED") == 1
+    assert sample("parked_customers", group="watched", status="POISONED") == 1
+    assert sample("parked_total", group="watched", status="BEHIND") == 1
+    assert sample("event_seconds_count", group="watched") == 3
+    assert sample("consumer_up", group="watched") == 1
+    assert sample("relay_leading", slice="0") == 1
+    topic = prefix + "customers"
+    await eventually(lambda: sample("consumer_lag_records", group="watched", topic=topic) == 0)
+    await eventually(lambda: sample("outbox_depth") == 0)
+
+
 async def test_topics_are_made_once_and_keep_their_partitions(kafka_bootstrap: str, prefix: str) -> None:
     specs = topics.house(prefix, partitions=3, replication=1)
     assert sorted(await topics.ensure(kafka_bootstrap, specs)) == [prefix + "credit", prefix + "notify"]

@@ -78,12 +78,16 @@ class Consumer:
     @property
     def trouble(self) -> str:
         """Why events are not being applied; empty: they are."""
-        return "" if self.healthy else f"{self.state}{self._why and ': '}{self._why}"
+        if self.healthy:
+            return ""
+        return (
+            "the broker does not answer" if self.state == "running" else f"{self.state} {self._why}".strip()
+        )
 
     @property
     def healthy(self) -> bool:
         """Whether events are being applied; False while away or stopped."""
-        return self.state == "running"
+        return self.state == "running" and self._monitor.broker_answers
 
     async def process(self, records: Sequence[Record]) -> None:
         """Apply records once, in order for each customer; types without a handler are passed over.
@@ -182,8 +186,10 @@ class Consumer:
             if watch is not None:
                 watch.cancel()
                 await asyncio.wait([watch])
-            await membership.leave(kafka)
-            await ends.stop()
+            try:
+                await membership.leave(kafka)
+            finally:
+                await ends.stop()
 
     async def _rounds(self, kafka: AIOKafkaConsumer) -> None:
         while True:

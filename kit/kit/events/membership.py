@@ -8,7 +8,8 @@ from collections.abc import Collection
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-LEAVE_SECONDS = 5.0
+from kit.events.closing import close
+
 ANSWER_SECONDS = 5.0
 
 
@@ -70,13 +71,9 @@ class Ends:
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._kafka.stop()
+        await close(self._kafka.stop(), self._kafka._client)
 
 
 async def leave(kafka: AIOKafkaConsumer) -> None:
     """Leave the group, so that others take over at once; a broker that is away is not waited for."""
-    try:
-        async with asyncio.timeout(LEAVE_SECONDS):
-            await kafka.stop()
-    except (TimeoutError, KafkaError, OSError):
-        await kafka._client.close()  # stop() ended before it came to that
+    await close(kafka.stop(), kafka._client)

@@ -33,6 +33,7 @@ class Monitor:
         self._group = group
         self._head_ms: int | None = None  # when the oldest record in hand was written
         self._kept_at = 0.0
+        self.broker_answers = True
 
     async def prepare(self) -> None:
         """Make the inbox's partitions ahead and drop the old ones, at most once an hour."""
@@ -73,14 +74,23 @@ class Monitor:
             try:
                 await self._measure(lag, in_flight)
                 await self.prepare()
-            except (KafkaError, *db.LOST, *trouble.AGAIN, *trouble.UNABLE) as error:
-                log.info("consumer_not_measured", group=self._group, error=type(error).__name__)
+            except KafkaError as error:
+                self._hear(False)
+                log.warning("broker_away", group=self._group, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  whatever it is, measuring goes on
+                log.warning("consumer_not_measured", group=self._group, error=type(error).__name__)
             await asyncio.sleep(EVERY_SECONDS)
+
+    def _hear(self, answers: bool) -> None:
+        if answers != self.broker_answers:
+            metrics.CONSUMER_UP.labels(self._group).set(answers)
+        self.broker_answers = answers
 
     async def _measure(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
         by_topic: dict[str, int] = {}
         for partition, waiting in (await lag()).items():
             by_topic[partition.topic] = by_topic.get(partition.topic, 0) + waiting
+        self._hear(True)
         for topic, waiting in by_topic.items():
             metrics.CONSUMER_LAG.labels(self._group, topic).set(waiting)
         behind = in_flight() or any(by_topic.values())

@@ -10,12 +10,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from kit.events.closing import CLOSE_SECONDS, close
 from kit.events.envelope import headers
 
 BATCH_BYTES = 950_000
 REQUEST_MS = 10_000
 START_SECONDS = 15.0
-CLOSE_SECONDS = 2.0
+SEND_SECONDS = 8.0
 
 _partition = DefaultPartitioner()  # murmur2 of the key, as every Kafka client does
 
@@ -25,6 +26,7 @@ class Sender:
 
     def __init__(self, bootstrap: str, prefix: str) -> None:
         self._prefix = prefix
+        self._failed = False
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap,
             enable_idempotence=True,
@@ -41,12 +43,20 @@ class Sender:
             await self._producer.start()
 
     async def close(self) -> None:
-        """Close the connections; what hangs because the broker is away is dropped."""
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await self._producer.stop()
-        except (KafkaError, OSError, TimeoutError):
-            await self._producer.client.close()
+        """Close the connections; what could not be sent is dropped here, and is still in the outbox."""
+        if self._failed:
+            await self._give_up()
+        await close(self._producer.stop(), self._producer.client)
+
+    async def _give_up(self) -> None:
+        """End the retries: an idempotent producer of aiokafka repeats a send for ever, and has no abort."""
+        task = self._producer._sender.sender_task
+        if task is not None:
+            task.cancel()
+        await self._producer.client.close()
+        if task is not None:
+            await asyncio.wait([task], timeout=CLOSE_SECONDS)
+        self._producer._message_accumulator.fail_all(KafkaError("given up; a new producer goes on"))
 
     async def send(self, rows: Sequence[Any]) -> tuple[list[int], Exception | None]:
         """Send rows in order; returns the ids that Kafka acknowledged and the first failure.
@@ -57,12 +67,15 @@ class Sender:
         try:
             groups = await self._group(rows)
         except (KafkaError, OSError, TimeoutError) as error:
+            self._failed = True
             return [], error
         results = await asyncio.gather(
             *(self._send_partition(topic, number, group) for (topic, number), group in groups.items())
         )
         sent = [id_ for ids, _ in results for id_ in ids]
-        return sent, next((failure for _, failure in results if failure is not None), None)
+        failure = next((failure for _, failure in results if failure is not None), None)
+        self._failed = failure is not None
+        return sent, failure
 
     async def _group(self, rows: Sequence[Any]) -> dict[tuple[str, int], list[Any]]:
         partitions: dict[str, list[int]] = {}
@@ -89,8 +102,9 @@ class Sender:
                 while position < len(rows) and _append(batch, rows[position]):
                     position += 1
                 batch.close()
-                acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
-                await acknowledged
+                async with asyncio.timeout(SEND_SECONDS):
+                    acknowledged = await self._producer.send_batch(batch, topic, partition=partition)
+                    await acknowledged
                 sent.extend(row["id"] for row in rows[first:position])
         except (KafkaError, OSError, TimeoutError) as error:
             return sent, error
