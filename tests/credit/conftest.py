@@ -236,10 +236,15 @@ Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
-async def credit_service(keys: Keys, new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Running]:
+async def credit_settings(new_database: Callable[..., Awaitable[str]]) -> Settings:
+    """A migrated database for the session."""
+    return Settings(database_url=await new_database("credit"))
+
+
+@pytest.fixture(scope="session")
+async def credit_service(keys: Keys, credit_settings: Settings) -> AsyncIterator[Running]:
     """One running service for the session; each test has a merchant of its own."""
-    settings = Settings(database_url=await new_database("credit"))
-    async with running("credit", build, settings, keys, ManualClock(NOON)) as run:
+    async with running("credit", build, credit_settings, keys, ManualClock(NOON)) as run:
         yield run
 
 
@@ -272,14 +277,10 @@ def refused() -> Refused:
 
 @pytest.fixture
 async def other_processes(
-    credit_service: Running, keys: Keys
+    credit_service: Running, credit_settings: Settings, keys: Keys
 ) -> AsyncIterator[Callable[[str], list[holds_pb2_grpc.HoldServiceAsyncStub]]]:
     """Three more servers on the same database, as three more pods would be."""
-    url = credit_service.service.pool._connect_args[0]
     async with contextlib.AsyncExitStack() as stack:
-        settings = Settings(database_url=url)
-        runs = [
-            await stack.enter_async_context(running("credit", build, settings, keys, credit_service.clock))
-            for _ in range(3)
-        ]
+        more = [running("credit", build, credit_settings, keys, credit_service.clock) for _ in range(3)]
+        runs = [await stack.enter_async_context(each) for each in more]
         yield lambda merchant: [run.stub(holds_pb2_grpc.HoldServiceStub, merchant=merchant) for run in runs]

@@ -99,6 +99,19 @@ async def test_a_retried_hold_is_authorised_once(credit):
     await credit.check_books(customer)
 
 
+async def test_a_till_that_lost_its_answer_repeats_and_gets_it(credit):
+    customer = await credit.open(limit=100_000)
+    requests = [ask(customer, 10_000) for _ in range(8)]
+    for number, request in enumerate(requests):
+        call = credit.holds.Authorize(request)
+        await asyncio.sleep(number / 1_000)  # the till dies earlier or later
+        call.cancel()
+    replies = [await credit.holds.Authorize(request) for request in requests]
+    assert {r.hold.state for r in replies} == {holds_pb2.HOLD_STATE_PENDING}
+    assert (await credit.account(customer)).held.units == 80_000
+    await credit.check_books(customer)
+
+
 async def test_one_id_with_16_amounts_holds_one_of_them(credit):
     customer = await credit.open(limit=10_000_000)
     hold_id = new_uuid()

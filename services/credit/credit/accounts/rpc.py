@@ -6,10 +6,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from credit.accounts import changes, encode, store
-from credit.accounts.model import Account, Key
+from credit.accounts.model import Account
+from credit.callers import account_key
 from credit.errors import InvalidTimeZone
 from kit import batch, db, ids, pan
-from kit.auth import caller
 from kit.clock import Clock
 from kit.money import Currency
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
@@ -26,7 +26,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     ) -> accounts_pb2.OpenAccountResponse:
         """Open an account, or activate a suspended one."""
         change = changes.Change(
-            key=_key(request.customer_id),
+            key=account_key(request.customer_id),
             kind="OPEN",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
@@ -43,7 +43,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.GetAccountRequest, context: Any
     ) -> accounts_pb2.GetAccountResponse:
         """Tell an account's balances at this moment."""
-        key = _key(request.customer_id)
+        key = account_key(request.customer_id)
         async with db.transaction(self._pool) as conn:
             account = await store.read_open(conn, key)
             shown = await self._show(conn, account)
@@ -53,7 +53,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.SetLimitRequest, context: Any
     ) -> accounts_pb2.SetLimitResponse:
         """Set the limit."""
-        key = _key(request.customer_id)
+        key = account_key(request.customer_id)
         pan.refuse([request.reason])
         async with db.transaction(self._pool) as conn:  # for the currency, which never changes
             account = await store.read_open(conn, key)
@@ -74,7 +74,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         """Set the terms."""
         pan.refuse([request.reason])
         change = changes.Change(
-            key=_key(request.customer_id),
+            key=account_key(request.customer_id),
             kind="TERMS",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
@@ -92,10 +92,6 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
         today = account.local_date(self._clock.now())
         return encode.account(account, await store.overdue(conn, account, today))
-
-
-def _key(customer_id: str) -> Key:
-    return Key(caller().merchant_id, ids.check_customer_id(customer_id))
 
 
 def _zone(name: str) -> str:

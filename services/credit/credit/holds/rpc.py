@@ -7,7 +7,8 @@ from typing import Any
 
 from credit.accounts import encode
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Key
+from credit.accounts.model import Account
+from credit.callers import account_key
 from credit.errors import HoldNotFound
 from credit.holds import say, store
 from credit.holds.authorize import Ask, Decided, authorize
@@ -51,7 +52,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         if amount.units < 0 or amount.nanos < 0 or not (amount.units or amount.nanos):
             raise InvalidMoney("amount must be more than zero", field="amount")
         ask = Ask(
-            key=_key(request.customer_id),
+            key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
             amount=amount,
             ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else self._ttl,
@@ -69,7 +70,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
     async def Capture(self, request: holds_pb2.CaptureRequest, context: Any) -> holds_pb2.CaptureResponse:
         """Charge a hold without a purchase."""
         take = Take(
-            key=_key(request.customer_id),
+            key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
             amount=request.amount if request.HasField("amount") else None,
             at=self._clock.now(),
@@ -80,7 +81,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
     async def Void(self, request: holds_pb2.VoidRequest, context: Any) -> holds_pb2.VoidResponse:
         """Give a hold back, or remember that it is not to be."""
         give = Give(
-            key=_key(request.customer_id),
+            key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
             till=_till(request.origin),
             at=self._clock.now(),
@@ -90,7 +91,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
 
     async def GetHold(self, request: holds_pb2.GetHoldRequest, context: Any) -> holds_pb2.GetHoldResponse:
         """Tell a hold."""
-        key = _key(request.customer_id)
+        key = account_key(request.customer_id)
         hold_key = HoldKey(key.merchant_id, ids.canonical_uuid(request.hold_id, "hold_id"))
         async with db.transaction(self._pool) as conn:
             hold = (await store.read(conn, [hold_key])).get(hold_key)
@@ -98,10 +99,6 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         if hold is None or account is None or hold.customer_id != key.customer_id:
             raise HoldNotFound(request.hold_id)
         return holds_pb2.GetHoldResponse(hold=_show(hold, account))
-
-
-def _key(customer_id: str) -> Key:
-    return Key(caller().merchant_id, ids.check_customer_id(customer_id))
 
 
 def _till(origin: origin_pb2.Origin, recognised_by: int = 0) -> Till:

@@ -43,7 +43,7 @@ FROM (
     FROM invoices AS o
     WHERE o.merchant_id = :merchant_id AND o.customer_id = :customer_id AND o.settled_at IS NULL
 ) AS i
-WHERE i.owed_before < :amount
+WHERE i.owed_before < :amount::bigint
 ORDER BY i.issued_at, i.invoice_id;
 
 -- name: page

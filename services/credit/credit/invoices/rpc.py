@@ -8,6 +8,7 @@ from credit import pages
 from credit.accounts import encode
 from credit.accounts import store as accounts
 from credit.accounts.model import Account, Key
+from credit.callers import account_key
 from credit.invoices import store
 from credit.invoices.model import Invoice, InvoiceKey, Marked
 from credit.invoices.resolve import Resolution, resolve
@@ -40,7 +41,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         self, request: invoices_pb2.ListInvoicesRequest, context: Any
     ) -> invoices_pb2.ListInvoicesResponse:
         """List a customer's invoices, newest first."""
-        key = Key(caller().merchant_id, ids.check_customer_id(request.customer_id))
+        key = account_key(request.customer_id)
         if request.purchase_id:
             ids.canonical_uuid(request.purchase_id, "purchase_id")
         filter_ = ("invoices", *key, request.open_only, request.purchase_id)
@@ -91,7 +92,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
     ) -> invoices_pb2.ResolveExceptionResponse:
         """Record that staff have dealt with an exception."""
         pan.refuse([request.note])
-        key = Key(caller().merchant_id, ids.check_customer_id(request.customer_id))
+        key = account_key(request.customer_id)
         wish = Resolution(
             key=key,
             request_id=ids.canonical_uuid(request.request_id, "request_id"),

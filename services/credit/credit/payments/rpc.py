@@ -8,13 +8,13 @@ from typing import Any
 from credit import pages
 from credit.accounts import encode
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Key
+from credit.accounts.model import Account
+from credit.callers import account_key
 from credit.holds.model import Till
 from credit.payments import store
 from credit.payments.model import Payment
 from credit.payments.record import Paid, record
 from kit import batch, db, ids, paging, pan
-from kit.auth import caller
 from kit.clock import Clock
 from langganan.credit.v1 import payments_pb2, payments_pb2_grpc
 
@@ -32,7 +32,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         pan.refuse([request.reference])
         origin = request.origin
         paid = Paid(
-            key=Key(caller().merchant_id, ids.check_customer_id(request.customer_id)),
+            key=account_key(request.customer_id),
             payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
             amount=request.amount,
             method=int(request.method),
@@ -49,7 +49,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.ListPaymentsRequest, context: Any
     ) -> payments_pb2.ListPaymentsResponse:
         """List a customer's payments, newest first."""
-        key = Key(caller().merchant_id, ids.check_customer_id(request.customer_id))
+        key = account_key(request.customer_id)
         filter_ = ("payments", *key)
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
