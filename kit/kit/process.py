@@ -197,17 +197,17 @@ class Process:
             return {"loop": "busy"}
 
     async def _under_way(self) -> dict[str, str]:
-        """Sweeps first, then the consumer, then the outbox: each may feed the next."""
+        """The consumer first, then the sweeps, then the outbox: each may feed the next."""
         if self._status.not_ready or self._service is None:
             return dict(self._status.not_ready) or {"start": "starting"}
         waiting: dict[str, str] = {}
+        consumer = self._service.consumer
+        if consumer is not None and self._runtime.works and not await consumer.settled():
+            waiting["consumer"] = "behind"
         for sweeper in self._sweepers:
             done = await sweeper.look()
             if done:
                 waiting[f"sweep-{sweeper.name}"] = f"{done} done just now"
-        consumer = self._service.consumer
-        if consumer is not None and self._runtime.works and not await consumer.settled():
-            waiting["consumer"] = "behind"
         async with self._service.pool.acquire(timeout=5) as conn:
             backlog = await outbox.backlog(conn)
         if backlog.depth:
