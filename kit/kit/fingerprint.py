@@ -8,12 +8,14 @@ import json
 Field = str | int | bool | bytes | None | tuple["Field", ...] | list["Field"]
 
 
-def _plain(value: Field) -> object:
+def _bytes(value: object) -> object:
+    """What JSON cannot say itself; texts can never look like it, for they stay texts."""
     if isinstance(value, bytes):
         return {"b": value.hex()}
-    if isinstance(value, (tuple, list)):
-        return [_plain(v) for v in value]
-    return value
+    raise TypeError(f"a fingerprint is made of decoded values, not of {type(value).__name__}")
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_bytes)
 
 
 def fingerprint(version: int, *fields: Field) -> bytes:
@@ -22,5 +24,4 @@ def fingerprint(version: int, *fields: Field) -> bytes:
     Give decoded values with defaults already applied, never message bytes and never a till's clock: a
     retry that differs only in transport must match.
     """
-    text = json.dumps([version, [_plain(f) for f in fields]], separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(_encoder.encode([version, fields]).encode()).digest()
