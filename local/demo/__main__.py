@@ -107,7 +107,7 @@ class Run:
             gateway, self._ids, self._people, self._homes, credit=self._stages.credit
         )
         await stack.settled()
-        costs = Costs(lambda: {"driver": os.getpid()} | _pids(stack))
+        costs = Costs(lambda: _pids(stack))
         progress.phase = "Selling"
         probe = Probe(gateway)
         driver = Driver(

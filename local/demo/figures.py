@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
 from local.http import get
 
+DRIVER = "driver"
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)(?: \d+)?$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 Sample = tuple[str, dict[str, str], float]
@@ -61,7 +64,7 @@ def quantile(samples: Iterable[Sample], name: str, share: float) -> float:
 
 
 class Costs:
-    """CPU seconds and memory of the stack's parts, children included, since it was made."""
+    """CPU seconds and memory of the stack's parts, children included, and of this process alone."""
 
     def __init__(self, pids: Callable[[], Mapping[str, int]]) -> None:
         self._pids = pids
@@ -75,7 +78,7 @@ class Costs:
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of each part's own process now, MB."""
         found = {}
-        for name, pid in self._pids().items():
+        for name, pid in {DRIVER: os.getpid(), **self._pids()}.items():
             try:
                 found[name] = round(psutil.Process(pid).memory_info().rss / 1e6, 1)
             except psutil.NoSuchProcess:
@@ -83,7 +86,7 @@ class Costs:
         return found
 
     def _cpu(self) -> dict[str, float]:
-        used = {}
+        used = {DRIVER: time.process_time()}
         for name, pid in self._pids().items():
             try:
                 process = psutil.Process(pid)
