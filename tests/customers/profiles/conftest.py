@@ -54,7 +54,11 @@ class Desk:
         return (await self.merchants.SetMerchant(request)).merchant
 
     def creation(
-        self, name: str = "Budi Santoso", *points: contacts_pb2.ContactPoint, take_over: bool = False, **fields: Any
+        self,
+        name: str = "Budi Santoso",
+        *points: contacts_pb2.ContactPoint,
+        take_over: bool = False,
+        **fields: Any,
     ) -> profiles_pb2.CreateCustomerRequest:
         customer = profiles_pb2.Customer(full_name=name, contact_points=points, **fields)
         return profiles_pb2.CreateCustomerRequest(
@@ -123,7 +127,9 @@ class Desk:
 
     async def count_vault(self, table: str) -> int:
         """How many rows of a table of the vault this merchant has."""
-        return int(await self.vault.fetchval(f"SELECT count(*) FROM {table} WHERE merchant_id = $1", self.merchant))
+        return int(
+            await self.vault.fetchval(f"SELECT count(*) FROM {table} WHERE merchant_id = $1", self.merchant)
+        )
 
 
 @dataclass

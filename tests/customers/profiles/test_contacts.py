@@ -27,7 +27,9 @@ async def test_a_confirmation_needs_no_consent_and_keeps_the_customers_order(
     assert (getattr(contact.quiet_hours, "from").hours, contact.quiet_hours.to.hours) == (21, 8)
 
 
-async def test_marketing_needs_consent_for_the_purpose_and_the_channel(desk: Any, point: Any, number: str) -> None:
+async def test_marketing_needs_consent_for_the_purpose_and_the_channel(
+    desk: Any, point: Any, number: str
+) -> None:
     made = await desk.create("Budi", point(number), point("budi@toko.co.id"))
     (contact,) = await desk.reach(made.customer_id)
     assert (contact.refusal, contact.name, len(contact.allowed)) == (contacts_pb2.REFUSAL_NO_CONSENT, "", 0)
@@ -44,11 +46,15 @@ async def test_a_withdrawal_counts_at_once_also_against_contract(desk: Any, poin
     await desk.consent(made.customer_id, state=contacts_pb2.CONSENT_STATE_WITHDRAWN)
     assert (await desk.reach(made.customer_id))[0].refusal == contacts_pb2.REFUSAL_NO_CONSENT
     await desk.consent(made.customer_id, state=contacts_pb2.CONSENT_STATE_WITHDRAWN, purpose=REMINDER)
-    assert (await desk.reach(made.customer_id, purpose=REMINDER))[0].refusal == contacts_pb2.REFUSAL_NO_CONSENT
+    assert (await desk.reach(made.customer_id, purpose=REMINDER))[
+        0
+    ].refusal == contacts_pb2.REFUSAL_NO_CONSENT
     assert len((await desk.reach(made.customer_id, purpose=CONFIRMATION))[0].allowed) == 1
 
 
-async def test_under_eighteen_only_a_guardian_consents(desk: Any, point: Any, refused: Any, number: str) -> None:
+async def test_under_eighteen_only_a_guardian_consents(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
     made = await desk.create("Dik Ani", point(number), birth_date=Date(year=2008, month=3, day=3))
     info = await refused(desk.contacts.SetConsent(desk.consenting(made.customer_id)))
     assert info.reason == "GUARDIAN_REQUIRED"
@@ -72,13 +78,21 @@ async def test_status_is_obeyed_at_once(desk: Any, point: Any, number: str) -> N
     assert (await desk.reach(made.customer_id))[0].refusal == contacts_pb2.REFUSAL_INACTIVE
     assert len((await desk.reach(made.customer_id, purpose=REMINDER))[0].allowed) == 1
     await desk.update(made.customer_id, status=profiles_pb2.CUSTOMER_STATUS_RESTRICTED)
-    assert (await desk.reach(made.customer_id, purpose=REMINDER))[0].refusal == contacts_pb2.REFUSAL_RESTRICTED
-    await desk.run.pool.execute("UPDATE customers SET status = 'ERASED' WHERE customer_id = $1", made.customer_id)
+    assert (await desk.reach(made.customer_id, purpose=REMINDER))[
+        0
+    ].refusal == contacts_pb2.REFUSAL_RESTRICTED
+    await desk.run.pool.execute(
+        "UPDATE customers SET status = 'ERASED' WHERE customer_id = $1", made.customer_id
+    )
     assert (await desk.reach(made.customer_id, purpose=REMINDER))[0].refusal == contacts_pb2.REFUSAL_ERASED
 
 
 async def test_a_list_is_answered_in_its_order_and_logged(desk: Any, point: Any, number: str) -> None:
-    with_phone, without, unknown = await desk.create("Budi", point(number)), await desk.create("Ani"), new_customer_id()
+    with_phone, without, unknown = (
+        await desk.create("Budi", point(number)),
+        await desk.create("Ani"),
+        new_customer_id(),
+    )
     asked = [unknown, with_phone.customer_id, without.customer_id]
     contacts = await desk.reach(*asked, purpose=CONFIRMATION)
     assert [c.customer_id for c in contacts] == asked
@@ -106,14 +120,20 @@ async def test_the_store_of_registration_speaks_with_its_name_zone_and_hours(
     assert contact.quiet_hours == hours
 
 
-async def test_evidence_is_appended_once_and_listed_newest_first(desk: Any, point: Any, refused: Any, number: str) -> None:
+async def test_evidence_is_appended_once_and_listed_newest_first(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
     made = await desk.create("Budi", point(number))
     request = desk.consenting(made.customer_id, address=number)
     replies = await asyncio.gather(*(desk.contacts.SetConsent(request) for _ in range(16)))
     assert {r.consent.SerializeToString() for r in replies} == {replies[0].consent.SerializeToString()}
     consent = replies[0].consent
     assert (consent.consent_id, consent.address) == (request.request_id, "+62" + number[1:])
-    assert (consent.notice_version, consent.notice_language, consent.evidence_ref) == ("2026-1", "id", "form-17")
+    assert (consent.notice_version, consent.notice_language, consent.evidence_ref) == (
+        "2026-1",
+        "id",
+        "form-17",
+    )
     assert (consent.method, consent.origin.staff_ref) == (contacts_pb2.CONSENT_METHOD_TILL_SCREEN, "staff-9")
     request.evidence_ref = "form-18"
     assert (await refused(desk.contacts.SetConsent(request))).reason == "IDEMPOTENCY_CONFLICT"
@@ -147,7 +167,9 @@ async def test_unsound_evidence_is_refused_with_its_reason(
     desk: Any, point: Any, refused: Any, number: str, fields: dict[str, Any], reason: str
 ) -> None:
     made = await desk.create("Budi", point(number))
-    assert (await refused(desk.contacts.SetConsent(desk.consenting(made.customer_id, **fields)))).reason == reason
+    assert (
+        await refused(desk.contacts.SetConsent(desk.consenting(made.customer_id, **fields)))
+    ).reason == reason
     assert await desk.count_vault("consents") == 0
 
 

@@ -9,7 +9,9 @@ from kit.ids import new_customer_id
 from langganan.customers.v1 import contacts_pb2, profiles_pb2
 
 
-async def test_a_customer_is_recognised_by_number_address_code_and_id(desk: Any, point: Any, number: str) -> None:
+async def test_a_customer_is_recognised_by_number_address_code_and_id(
+    desk: Any, point: Any, number: str
+) -> None:
     made = await desk.create(
         "Budi Santoso", point(number), point("Budi@Toko.co.id"), nickname="Mas Budi", member_codes=["MB-77"]
     )
@@ -34,7 +36,9 @@ async def test_whatsapp_and_phone_are_one_number(desk: Any, refused: Any, number
     phone = contacts_pb2.ContactPoint(channel=contacts_pb2.CHANNEL_PHONE, address=number)
     made = await desk.create("Budi", whatsapp, phone)
     assert [m.customer_id for m in await desk.identify(phone=number)] == [made.customer_id]
-    assert (await refused(desk.customers.CreateCustomer(desk.creation("Ani", phone)))).reason == "CONTACT_HELD"
+    assert (
+        await refused(desk.customers.CreateCustomer(desk.creation("Ani", phone)))
+    ).reason == "CONTACT_HELD"
 
 
 async def test_many_tills_at_once_each_get_their_own_customer(desk: Any, point: Any, number: str) -> None:
@@ -44,7 +48,9 @@ async def test_many_tills_at_once_each_get_their_own_customer(desk: Any, point: 
     assert [[m.customer_id for m in f] for f in found] == [[c.customer_id] for c in made]
 
 
-async def test_the_access_log_says_who_asked_for_whom_before_the_answer(desk: Any, point: Any, number: str) -> None:
+async def test_the_access_log_says_who_asked_for_whom_before_the_answer(
+    desk: Any, point: Any, number: str
+) -> None:
     made = await desk.create("Budi", point(number))
     await desk.identify(phone=number)
     row = await desk.vault.fetchrow(
@@ -75,7 +81,9 @@ async def test_a_restricted_customer_is_recognised_without_a_name(desk: Any, poi
 
 async def test_an_erased_customer_is_nobody(desk: Any, point: Any, refused: Any, number: str) -> None:
     made = await desk.create("Budi", point(number), member_codes=["HILANG-1"])
-    await desk.run.pool.execute("UPDATE customers SET status = 'ERASING' WHERE customer_id = $1", made.customer_id)
+    await desk.run.pool.execute(
+        "UPDATE customers SET status = 'ERASING' WHERE customer_id = $1", made.customer_id
+    )
     for by in ({"phone": number}, {"member_code": "HILANG-1"}, {"customer_id": made.customer_id}):
         assert await desk.identify(**by) == []
     info = await refused(desk.customers.UpdateCustomer(desk.change(made.customer_id, city="Solo")))

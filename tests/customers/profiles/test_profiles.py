@@ -52,7 +52,9 @@ async def test_a_registered_customer_is_read_back_whole(desk: Any, point: Any, n
     assert fact.registered_at.ToDatetime(UTC) == registered
 
 
-async def test_a_registration_sent_sixteen_times_makes_one_customer(desk: Any, point: Any, number: str) -> None:
+async def test_a_registration_sent_sixteen_times_makes_one_customer(
+    desk: Any, point: Any, number: str
+) -> None:
     request = desk.creation("Budi", point(number), member_codes=["B-0001"])
     replies = await asyncio.gather(*(desk.customers.CreateCustomer(request) for _ in range(16)))
     ids = {r.customer.customer_id for r in replies}
@@ -63,7 +65,9 @@ async def test_a_registration_sent_sixteen_times_makes_one_customer(desk: Any, p
     assert await desk.count_vault("pending") == 0
 
 
-async def test_the_same_request_with_other_content_is_a_conflict(desk: Any, point: Any, refused: Any, number: str) -> None:
+async def test_the_same_request_with_other_content_is_a_conflict(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
     request = desk.creation("Budi", point(number))
     await desk.customers.CreateCustomer(request)
     request.customer.full_name = "Bambang"
@@ -110,7 +114,9 @@ async def test_whoever_asks_for_a_held_number_learns_the_masked_holder(
     assert dict(info.metadata) == {"channel": "PHONE", "holder": "B*** S***", "holder_id": holder.customer_id}
 
 
-async def test_a_number_that_was_sold_again_passes_to_its_new_holder(desk: Any, point: Any, number: str) -> None:
+async def test_a_number_that_was_sold_again_passes_to_its_new_holder(
+    desk: Any, point: Any, number: str
+) -> None:
     old = await desk.create("Budi", point(number))
     await desk.consent(old.customer_id, address=number)
     new = await desk.create("Ani", point(number), take_over=True)
@@ -149,12 +155,19 @@ async def test_a_member_code_has_one_holder_and_leaves_nothing_behind_when_refus
     assert (await desk.customers.CreateCustomer(request)).customer.member_codes == ["KARTU-2"]
 
 
-async def test_only_the_masked_fields_change_and_the_update_is_published(desk: Any, point: Any, number: str) -> None:
+async def test_only_the_masked_fields_change_and_the_update_is_published(
+    desk: Any, point: Any, number: str
+) -> None:
     made = await desk.create("Budi Santoso", point(number), nickname="Budi", notes="a", city="Solo")
     request = desk.change(made.customer_id, etag=made.etag, city="Yogyakarta", notes="b")
     request.customer.full_name = "not in the mask"
     after = (await desk.customers.UpdateCustomer(request)).customer
-    assert (after.full_name, after.nickname, after.city, after.notes) == ("Budi Santoso", "Budi", "Yogyakarta", "b")
+    assert (after.full_name, after.nickname, after.city, after.notes) == (
+        "Budi Santoso",
+        "Budi",
+        "Yogyakarta",
+        "b",
+    )
     assert after.etag == "2"
     fact = (await desk.facts(made.customer_id))[-1]
     assert isinstance(fact, customers_pb2.CustomerUpdated)
@@ -192,7 +205,8 @@ async def test_a_stale_etag_changes_nothing(desk: Any, refused: Any) -> None:
 async def test_sixteen_updates_at_once_with_one_etag_let_one_through(desk: Any) -> None:
     made = await desk.create("Budi")
     calls = [
-        desk.customers.UpdateCustomer(desk.change(made.customer_id, etag="1", nickname=f"n{n}")) for n in range(16)
+        desk.customers.UpdateCustomer(desk.change(made.customer_id, etag="1", nickname=f"n{n}"))
+        for n in range(16)
     ]
     outcomes = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(not isinstance(o, BaseException) for o in outcomes) == 1
@@ -215,7 +229,9 @@ async def test_an_address_left_out_of_an_update_ends(desk: Any, point: Any, numb
     await desk.create("Ani", point(number))
 
 
-async def test_a_profile_read_and_written_back_keeps_its_addresses(desk: Any, point: Any, number: str) -> None:
+async def test_a_profile_read_and_written_back_keeps_its_addresses(
+    desk: Any, point: Any, number: str
+) -> None:
     made = await desk.create("Budi", point(number), point("budi@toko.co.id"))
     after = await desk.update(made.customer_id, contact_points=list(made.contact_points))
     assert list(after.contact_points) == list(made.contact_points)
@@ -274,7 +290,9 @@ async def test_what_is_no_phone_number_is_refused(desk: Any, point: Any, refused
     assert info.reason == "INVALID_PHONE"
 
 
-async def test_what_is_no_address_or_there_twice_is_refused(desk: Any, point: Any, refused: Any, number: str) -> None:
+async def test_what_is_no_address_or_there_twice_is_refused(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
     info = await refused(desk.customers.CreateCustomer(desk.creation("Budi", point("a@b@c"))))
     assert info.reason == "INVALID_EMAIL"
     twice = [point(number), point("+62" + number[1:])]

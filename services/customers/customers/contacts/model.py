@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,6 +17,7 @@ PHONE, EMAIL, WHATSAPP = "PHONE", "EMAIL", "WHATSAPP"
 NUMBER = "number"
 ADDRESS = "email"
 DEFAULT_REGION = "ID"
+E164_DIGITS = 15
 ADULT_YEARS = 18
 # Contract (rules.md, Identity and privacy): no consent is needed, but it can be withdrawn for a channel.
 ON_CONTRACT = frozenset({"CONFIRMATION", "PAYMENT_REMINDER"})
@@ -29,10 +31,11 @@ def normal_phone(text: str, field: str) -> str:
     plain = _ID_MOBILE.fullmatch(text)
     if plain:
         return "+62" + plain.group(1)
-    try:
-        number = phonenumbers.parse(text, DEFAULT_REGION)
-    except phonenumbers.NumberParseException:
-        number = None
+    number = None
+    # Letters would be read as the digits of their keys.
+    if not any(c.isalpha() for c in text):
+        with suppress(phonenumbers.NumberParseException):
+            number = phonenumbers.parse(text, DEFAULT_REGION)
     if number is None or number.extension or not _is_whole(number):
         message = f"{field} is no phone number; send it as +62… or as dialled in Indonesia"
         raise Invalid("INVALID_PHONE", message, field)
@@ -41,6 +44,8 @@ def normal_phone(text: str, field: str) -> str:
 
 def _is_whole(number: phonenumbers.PhoneNumber) -> bool:
     """A length that exists and needs no area code. Whether the prefix is in use is not asked: tables age."""
+    if len(f"{number.country_code}{number.national_number}") > E164_DIGITS:
+        return False
     reason = phonenumbers.is_possible_number_with_reason(number)
     return bool(reason == phonenumbers.ValidationResult.IS_POSSIBLE)
 

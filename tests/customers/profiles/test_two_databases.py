@@ -1,0 +1,264 @@
+"""What a crash between vault and customers leaves, and that nothing that names a person leaves the vault."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from typing import Any
+
+import grpc.aio
+import pytest
+from google.type.date_pb2 import Date
+
+from customers.merchants.store import Shops
+from customers.profiles import store
+from customers.profiles.writing import Profiles
+from customers.vault.plugins import FileKeys
+from customers.vault.seal import BlindIndex, Keyring
+from customers.vault.sweep import HalfDone
+from customers.vault.vault import Vault
+from kit.events import Outgoing
+from kit.logs import scrub
+from langganan.events.v1 import loyalty_pb2
+
+
+class Crash(Exception):
+    """The process dies here."""
+
+
+class DyingCompletion(store.Completion):
+    """Dies before anything of customers is written."""
+
+    async def apply(self, conn: Any, requests: Any, wait: bool) -> Any:
+        raise Crash
+
+
+@pytest.fixture
+async def sweep(house: Any) -> Any:
+    """`await sweep()`: one round of the sweep as if a day had passed since the crash."""
+    profiles = Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
+
+    async def existing(keys: Any) -> Any:
+        async with house.run.pool.acquire() as conn:
+            return await store.existing(conn, keys)
+
+    half_done = HalfDone(
+        house.vault, existing, profiles.complete, complete_after_s=-86_400, withdraw_after_s=-86_400
+    )
+
+    async def run() -> int:
+        return await half_done.run(house.run.clock.now())
+
+    return run
+
+
+def vault_of(house: Any) -> Vault:
+    provider = FileKeys(FileKeys.Config(**house.settings.vault_keys_config))
+    return Vault(house.vault, Keyring(provider, 100), BlindIndex(provider))
+
+
+async def dying(house: Any, desk: Any, method: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a request to the service while its second step dies."""
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Completion, "apply", DyingCompletion.apply)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await getattr(desk.customers, method)(request)
+
+
+async def test_a_registration_that_died_in_between_is_nobody_and_is_withdrawn(
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await dying(house, desk, "CreateCustomer", desk.creation("Budi", point(number)), monkeypatch)
+    assert await desk.count_vault("people") == 1
+    assert await desk.identify(phone=number) == [], "a customer exists when the second step is there"
+    assert await sweep() >= 1
+    tables = (
+        "people",
+        "sealed_fields",
+        "contact_points",
+        "contact_index",
+        "search_index",
+        "requests",
+        "pending",
+    )
+    assert [await desk.count_vault(t) for t in tables] == [0] * len(tables)
+    await desk.create("Ani", point(number))
+
+
+async def test_a_registration_that_died_in_between_is_completed_by_the_same_request(
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = desk.creation("Budi", point(number))
+    await dying(house, desk, "CreateCustomer", request, monkeypatch)
+    made = (await desk.customers.CreateCustomer(request)).customer
+    assert [m.customer_id for m in await desk.identify(phone=number)] == [made.customer_id]
+    await sweep()
+    assert (await desk.get(made.customer_id)).full_name == "Budi"
+    assert len(await desk.facts(made.customer_id)) == 1
+
+
+async def test_a_registration_that_died_after_the_second_step_stays_and_is_settled(
+    house: Any, desk: Any, point: Any, number: str, sweep: Any
+) -> None:
+    made = await desk.create("Budi", point(number))
+    change = '{"at": "2026-03-02T05:00:00+00:00", "create": {}, "codes": []}'
+    await desk.vault.execute(
+        "INSERT INTO pending (merchant_id, customer_id, version, change) VALUES ($1, $2, 1, $3)",
+        desk.merchant, made.customer_id, change,
+    )  # fmt: skip
+    assert await sweep() >= 1
+    assert await desk.count_vault("pending") == 0
+    assert (await desk.get(made.customer_id)).full_name == "Budi"
+    assert len(await desk.facts(made.customer_id)) == 1
+
+
+async def test_an_update_that_died_in_between_is_completed_by_the_sweep(
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.create("Budi", point(number))
+    await dying(
+        house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo", notes="x"), monkeypatch
+    )
+    assert (await desk.get(made.customer_id)).city == ""
+    assert await sweep() >= 1
+    after = await desk.get(made.customer_id)
+    assert (after.city, after.notes, after.etag) == ("Solo", "x", "2")
+    assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2]
+    assert await desk.count_vault("pending") == 0
+
+
+async def test_the_next_update_completes_the_one_that_died(
+    house: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.create("Budi")
+    await dying(house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo"), monkeypatch)
+    after = await desk.update(made.customer_id, province="Jawa Tengah")
+    assert (after.city, after.province, after.etag) == ("Solo", "Jawa Tengah", "3")
+    assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]
+
+
+async def test_sweeps_and_requests_at_once_do_it_once(
+    house: Any, desk: Any, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.create("Budi")
+    request = desk.change(made.customer_id, city="Solo")
+    await dying(house, desk, "UpdateCustomer", request, monkeypatch)
+    await asyncio.gather(
+        *(sweep() for _ in range(3)), *(desk.customers.UpdateCustomer(request) for _ in range(8))
+    )
+    assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2]
+
+
+SECRETS = (
+    "Srikandi",
+    "Kartolo",
+    "nama.unik@toko.co.id",
+    "Melati 5x",
+    "40999",
+    "alergi udang",
+    "1988",
+    "0223",
+)
+
+
+async def test_nothing_that_names_a_person_lies_outside_the_vault_or_readable_in_it(
+    house: Any, desk: Any, point: Any, number: str
+) -> None:
+    made = await desk.create(
+        "Srikandi Kartolo", point(number), point("nama.unik@toko.co.id"), nickname="Kartolo",
+        birth_date=Date(year=1988, month=2, day=23), address="Jl. Melati 5x", postal_code="40999",
+        notes="alergi udang", member_codes=["SK-0001"],
+    )  # fmt: skip
+    await desk.update(made.customer_id, notes="alergi udang dan kepiting")
+    await desk.consent(made.customer_id, address=number)
+    await desk.identify(phone=number)
+    secrets = [*SECRETS, number[1:], "kepiting"]
+    for pool in (house.run.pool, house.vault):
+        dump = await dump_of(pool, desk.merchant)
+        assert made.customer_id in dump
+        found = [s for s in secrets if s in dump or s.encode().hex() in dump]
+        assert not found
+
+
+async def dump_of(pool: Any, merchant: str) -> str:
+    """Every row of the merchant in every table, bytes in hex, without ids and times (random digits)."""
+    tables = await pool.fetch(
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND column_name = 'merchant_id'"
+    )
+    assert len(tables) > 5
+    texts = []
+    for table in tables:
+        rows = await pool.fetch(f'SELECT t::text FROM "{table[0]}" AS t WHERE merchant_id = $1', merchant)
+        texts += [
+            re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S*", "", row[0]) for row in rows
+        ]
+    return "\n".join(re.sub(r"\\\\x([0-9a-f]{56,})", lambda m: readable(m.group(1)), t) for t in texts)
+
+
+def readable(text: str) -> str:
+    """Bytes as text where they are text: random bytes would match short digits by chance."""
+    raw = bytes.fromhex(text)
+    return text if any(s.encode() in raw for s in SECRETS[:6]) else ""
+
+
+async def test_what_is_sealed_opens_only_in_its_own_place(
+    house: Any, desk: Any, point: Any, number: str
+) -> None:
+    first, second = await desk.create("Budi", notes="satu"), await desk.create("Ani", notes="dua")
+    await desk.vault.execute(
+        "UPDATE sealed_fields AS a SET sealed = b.sealed FROM sealed_fields AS b"
+        " WHERE a.customer_id = $1 AND b.customer_id = $2 AND a.field = 'notes' AND b.field = 'notes'",
+        first.customer_id, second.customer_id,
+    )  # fmt: skip
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await desk.get(first.customer_id)
+    assert caught.value.code() == grpc.StatusCode.INTERNAL
+
+
+async def test_errors_and_logs_repeat_no_address(
+    desk: Any, point: Any, capsys: pytest.CaptureFixture[str], refused: Any
+) -> None:
+    for address in ("budi.rahasia@@toko", "0812-rahasia"):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await desk.create("Budi", point(address))
+        assert "rahasia" not in str(caught.value)
+    captured = capsys.readouterr()
+    assert "rahasia" not in captured.out + captured.err
+    assert scrub("mail budi@toko.co.id or 0812 3456 7890") == "mail [email] or [phone]"
+
+
+def tier(merchant: str, customer_id: str, name: str, revision: int, now: Any) -> Outgoing:
+    payload = loyalty_pb2.TierChanged(
+        merchant_id=merchant, customer_id=customer_id, to_tier=name, revision=revision, cause="PLUGIN"
+    )
+    return Outgoing("tier-changed", merchant, customer_id, payload, now)
+
+
+async def test_the_tier_of_loyalty_becomes_the_category_and_late_words_change_nothing(
+    desk: Any, point: Any, number: str
+) -> None:
+    made = await desk.create("Budi", point(number))
+    now = desk.run.clock.now()
+    vip, regular = (tier(desk.merchant, made.customer_id, n, r, now) for n, r in (("VIP", 2), ("Regular", 1)))
+    await desk.run.deliver(vip, topic="loyalty")
+    await desk.run.deliver(
+        regular, vip, replace(vip, id="0b9e3a52-7c1d-4f6e-9a2b-3c4d5e6f7a8b"), topic="loyalty"
+    )
+    (match,) = await desk.identify(phone=number)
+    assert match.category == "VIP"
+    after = await desk.get(made.customer_id)
+    assert (after.category, after.etag) == ("VIP", made.etag)
+
+
+async def test_a_tier_of_somebody_unknown_waits_and_delays_nobody_else(desk: Any) -> None:
+    made = await desk.create("Budi")
+    now = desk.run.clock.now()
+    await desk.run.deliver(
+        tier(desk.merchant, "unknown", "VIP", 1, now), tier(desk.merchant, made.customer_id, "VIP", 1, now),
+        topic="loyalty",
+    )  # fmt: skip
+    assert (await desk.get(made.customer_id)).category == "VIP"
+    rows = await desk.run.pool.fetch("SELECT status FROM parked_events WHERE merchant_id = $1", desk.merchant)
+    assert [r["status"] for r in rows] == ["NOT_YET"]
