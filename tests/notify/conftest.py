@@ -58,12 +58,12 @@ class MailSink:
         return self.answer_rcpt
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        await self.answers.wait()
         if self.answer_data.startswith("2"):
             assert isinstance(envelope.content, bytes)
             mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(mail, EmailMessage)
             self.taken += [(address, mail) for address in envelope.rcpt_tos]
+        await self.answers.wait()  # taken and not yet answered: what a crash must bear
         return self.answer_data
 
     async def start(self) -> None:
