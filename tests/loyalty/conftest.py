@@ -225,6 +225,15 @@ class Loyalty:
         )
         return Outgoing("purchase-returned", self.merchant, sale.key, payload, at)
 
+    def merged(self, absorbed: str, survivor: str, at: datetime = NOON) -> Outgoing:
+        payload = customers_pb2.CustomerMerged(
+            merchant_id=self.merchant,
+            absorbed_customer_id=absorbed,
+            surviving_customer_id=survivor,
+            merged_at=instant(at),
+        )
+        return Outgoing("customer-merged", self.merchant, absorbed, payload, at)
+
     async def deliver(self, *events: Outgoing) -> None:
         await self.run.deliver(*events)
 
@@ -272,9 +281,7 @@ class Loyalty:
         return (await self.redemptions.Release(request)).reservation
 
     async def reservation(self, customer: str, reservation_id: str) -> redemptions_pb2.Reservation:
-        request = redemptions_pb2.GetReservationRequest(
-            reservation_id=reservation_id, customer_id=customer
-        )
+        request = redemptions_pb2.GetReservationRequest(reservation_id=reservation_id, customer_id=customer)
         return (await self.redemptions.GetReservation(request)).reservation
 
     async def exceptions(self, customer: str = "") -> list[redemptions_pb2.RedemptionException]:
@@ -284,9 +291,7 @@ class Loyalty:
     async def marks(self, customer: str = "") -> list[str]:
         """The marks of a customer's open exceptions, newest first."""
         name = redemptions_pb2.ExceptionMark.Name
-        return [
-            name(e.mark).removeprefix("EXCEPTION_MARK_") for e in await self.exceptions(customer)
-        ]
+        return [name(e.mark).removeprefix("EXCEPTION_MARK_") for e in await self.exceptions(customer)]
 
     async def pin(
         self, customer: str, tier: str, request_id: str | None = None, until: datetime | None = None
@@ -330,9 +335,7 @@ Refused = Callable[[Awaitable[Any]], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
-async def loyalty_service(
-    keys: Keys, new_database: Callable[..., Awaitable[str]]
-) -> AsyncIterator[Running]:
+async def loyalty_service(keys: Keys, new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Running]:
     """One running service for the session; each test has a merchant of its own."""
     settings = Settings(database_url=await new_database("loyalty"))
     async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
@@ -371,17 +374,13 @@ def someone_else(loyalty_service: Running) -> Loyalty:
 
 
 @pytest.fixture
-async def other_processes(
-    loyalty_service: Running, keys: Keys, loyalty: Loyalty
-) -> AsyncIterator[list[Any]]:
+async def other_processes(loyalty_service: Running, keys: Keys, loyalty: Loyalty) -> AsyncIterator[list[Any]]:
     """RedemptionService of three more servers on the same database, as three more pods would be."""
     url = loyalty_service.service.pool._connect_args[0]
     async with contextlib.AsyncExitStack() as stack:
         settings = Settings(database_url=url)
         runs = [
-            await stack.enter_async_context(
-                running("loyalty", build, settings, keys, loyalty_service.clock)
-            )
+            await stack.enter_async_context(running("loyalty", build, settings, keys, loyalty_service.clock))
             for _ in range(3)
         ]
         stub = redemptions_pb2_grpc.RedemptionServiceStub

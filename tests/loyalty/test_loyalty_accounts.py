@@ -8,9 +8,8 @@ from datetime import timedelta
 import pytest
 from google.type.date_pb2 import Date
 
-from kit.events import Outgoing
 from kit.ids import new_customer_id, new_uuid
-from langganan.events.v1 import customers_pb2, purchases_pb2
+from langganan.events.v1 import purchases_pb2
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import redemptions_pb2
 
@@ -107,24 +106,15 @@ async def test_a_balance_is_explained_by_its_entries_lots_and_reservations(loyal
     assert [(h.reservation_id, h.points) for h in explained.held] == [(held.reservation_id, 30)]
 
 
-def merged(loyalty, absorbed, survivor):
-    now = loyalty.run.clock.now()
-    payload = customers_pb2.CustomerMerged(
-        merchant_id=loyalty.merchant, absorbed_customer_id=absorbed, surviving_customer_id=survivor
-    )
-    payload.merged_at.FromDatetime(now)
-    return Outgoing("customer-merged", loyalty.merchant, absorbed, payload, now)
-
-
 async def test_a_merged_customers_points_reservations_and_returns_go_on_with_the_survivor(loyalty):
     absorbed, survivor = await loyalty.customer(), await loyalty.customer()
     await loyalty.adjust(absorbed, 100)
     sale = loyalty.sale(absorbed, [50_000])
     await loyalty.deliver(sale, loyalty.sale(survivor, [7_000]))
     held = await loyalty.reserve(absorbed, 30)
-    event = merged(loyalty, absorbed, survivor)
+    event = loyalty.merged(absorbed, survivor)
     await loyalty.deliver(event)
-    await loyalty.deliver(merged(loyalty, absorbed, survivor))
+    await loyalty.deliver(loyalty.merged(absorbed, survivor))
     account = await loyalty.account(survivor)
     assert (account.balance, account.reserved) == (157, 30)
     seen = await loyalty.account(absorbed)

@@ -281,9 +281,7 @@ def reservation(state: str, **changes: Any) -> Reservation:
         (None, 1_000, True, 100, UNAUTHORISED),
     ],
 )
-def test_a_points_tender_is_booked_whatever_its_reservation_says(
-    before, amount, offline, points_used, mark
-):
+def test_a_points_tender_is_booked_whatever_its_reservation_says(before, amount, offline, points_used, mark):
     book = Book(Account("m", "c"))
     book.give("ADJUST", 200, Cause("ADJUSTMENT", "1"), None, 0, AT)
     if before is not None and before.state == HELD and before.customer_id == "c":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -35,7 +36,10 @@ async def test_a_part_of_a_line_takes_its_part_of_the_points_and_the_rest_takes_
 async def test_a_sale_and_its_returns_in_one_poll_are_booked_in_order(loyalty):
     customer = await loyalty.customer()
     sale = loyalty.sale(customer, [10_000])
-    first, second = loyalty.returned(sale, [("1", 4_000, 10_000)]), loyalty.returned(sale, [("1", 6_000, 6_000)])
+    first, second = (
+        loyalty.returned(sale, [("1", 4_000, 10_000)]),
+        loyalty.returned(sale, [("1", 6_000, 6_000)]),
+    )
     await loyalty.deliver(sale, first, second, loyalty.sale(customer, [7_000]))
     assert [points for _, points, _ in await loyalty.entries(customer)] == [10, -4, -6, 7]
 
@@ -52,19 +56,23 @@ async def test_the_same_return_under_a_fresh_event_id_takes_back_once(loyalty):
 
 
 async def test_a_return_before_its_sale_waits_for_it(loyalty):
-    customer = await loyalty.customer()
-    sale = loyalty.sale(customer, [10_000])
-    await loyalty.deliver(loyalty.returned(sale, [("1", 4_000, 10_000)]))
-    assert await loyalty.parked(customer) == ["NOT_YET"]
+    """Two customers were merged: the return, keyed by the survivor, overtakes the absorbed one's sale."""
+    absorbed, survivor = await loyalty.customer(), await loyalty.customer()
+    await loyalty.deliver(loyalty.merged(absorbed, survivor))
+    sale = loyalty.sale(absorbed, [10_000])
+    back = loyalty.returned(sale, [("1", 4_000, 10_000)])
+    back.payload.customer_id = survivor
+    await loyalty.deliver(replace(back, key=survivor))
+    assert await loyalty.parked(survivor) == ["NOT_YET"]
     await loyalty.deliver(sale)
     consumer = loyalty.run.service.consumer
 
     async def applied():
         await consumer.retry_not_yet()
-        return await loyalty.parked(customer) == []
+        return await loyalty.parked(survivor) == []
 
     await eventually(applied)
-    assert (await loyalty.account(customer)).balance == 6
+    assert (await loyalty.account(survivor)).balance == 6
 
 
 async def test_used_points_come_back_in_proportion_and_wholly_at_the_end(loyalty):

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from kit import plugins
-
 from loyalty.programs import plugins as earning
 from loyalty.programs.plugins import EarningLine
 from loyalty.tiers import plugins as tiers

@@ -38,7 +38,7 @@ async def merge(conn: Conn, merchant_id: str, absorbed_id: str, survivor_id: str
     await store.load_lots(conn, [absorbed, survivor])
     transfer(absorbed, survivor, at)
     own = survivor.account.customer_id
-    absorbed.account.merged_into = own
+    absorbed.account.merged_into, absorbed.changed = own, True
     names = {"merchant_id": merchant_id, "absorbed": absorbed_id, "survivor": own}
     await store.queries.move_reservations(conn, **names)
     await store.queries.move_exceptions(conn, **names)
