@@ -40,9 +40,9 @@ Answer = Recorded | Exception | LockedType
 
 @dataclass(slots=True)
 class _Fold:
-    """A batch being decided, by (merchant, purchase): what is refused, what is to be written."""
+    """A batch being decided: what is refused unless it was recorded before, what is to be written."""
 
-    refused: dict[int, Exception | LockedType] = field(default_factory=dict)
+    refused: dict[int, Exception] = field(default_factory=dict)
     fresh: dict[Key, Sale] = field(default_factory=dict)
     noticed: dict[Key, list[Noticed]] = field(default_factory=dict)
 
@@ -56,24 +56,23 @@ class Recorder:
     async def record(self, conn: Conn, sales: Sequence[Sale], wait: bool) -> list[Answer]:
         """Record each sale once and answer it; a sale recorded before gets its first answer."""
         known, locked = await _lock(conn, sales, wait)
-        recorded = await _recorded(conn, sales)
-        fold = _fold(sales, known, locked, recorded)
+        fold = _fold(sales, known, locked)
         unset = await self._zones(conn, fold)
-        recorded |= await _write(conn, fold)
-        # Not written although it was not there: another batch has just recorded the same anonymous sale.
-        overtaken = [s for k, s in fold.fresh.items() if k not in recorded]
-        recorded |= await _recorded(conn, overtaken)
+        recorded = await _write(conn, fold)
+        # Most sales are new: those recorded before are looked for only after the insert passed them over.
+        rest = [s for s in sales if _key(s) not in recorded and (s.merchant_id, s.customer_id) not in locked]
+        recorded |= await _recorded(conn, rest)
         answers: list[Answer] = []
         for i, sale in enumerate(sales):
-            key = _key(sale)
-            if i in fold.refused:
-                answers.append(fold.refused[i])
-            elif key in unset:
-                answers.append(MerchantNotSet(sale.merchant_id))
-            elif recorded[key].fingerprint != sale.fingerprint:
+            first = recorded.get(_key(sale))
+            if (sale.merchant_id, sale.customer_id) in locked:
+                answers.append(LOCKED)
+            elif first is None:
+                answers.append(MerchantNotSet(sale.merchant_id) if _key(sale) in unset else fold.refused[i])
+            elif first.fingerprint != sale.fingerprint:
                 answers.append(IdempotencyConflict("purchase", sale.purchase_id))
             else:
-                answers.append(recorded[key])
+                answers.append(first)
         return answers
 
     async def _zones(self, conn: Conn, fold: _Fold) -> set[Key]:
@@ -94,16 +93,14 @@ def _key(sale: Sale) -> Key:
     return sale.merchant_id, sale.purchase_id
 
 
-def _fold(sales: Sequence[Sale], known: set[Key], locked: set[Key], recorded: dict[Key, Recorded]) -> _Fold:
+def _fold(sales: Sequence[Sale], known: set[Key], locked: set[Key]) -> _Fold:
     fold = _Fold()
     for i, sale in enumerate(sales):
         key = _key(sale)
         customer = (sale.merchant_id, sale.customer_id)
-        if customer in locked:
-            fold.refused[i] = LOCKED
-        elif key in recorded or key in fold.fresh:
+        if customer in locked or key in fold.fresh:
             continue
-        elif sale.customer_id and customer not in known and not sale.offline:
+        if sale.customer_id and customer not in known and not sale.offline:
             fold.refused[i] = CustomerUnknown(sale.customer_id)
         else:
             fold.fresh[key] = sale
