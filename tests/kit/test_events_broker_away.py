@@ -41,18 +41,18 @@ async def test_a_broker_that_is_killed_and_started_again_costs_nothing(
         return len(await shop.effects()) == parts * 50 and await consumer.settled()
 
     await sell(0)
-    await eventually(lambda: all_of(1), within=30)
+    await eventually(lambda: all_of(1), within=60)
     assert own_broker.part is not None
     await asyncio.to_thread(own_broker.part.kill)
     await sell(1)
-    await eventually(lambda: not relay.healthy, within=30)
+    await eventually(lambda: not relay.healthy, within=60)
     assert not await consumer.settled()
     assert len(await shop.waiting()) == 50
-    await eventually(lambda: not consumer.healthy, within=30)
+    await eventually(lambda: not consumer.healthy, within=60)
     own_broker.start()
     await asyncio.to_thread(own_broker.wait_ready)
     await sell(2)
-    await eventually(lambda: all_of(3), within=60)
+    await eventually(lambda: all_of(3), within=90)
     for k in range(5):
         assert await shop.effects(f"K{k}") == [f"{p}.{n}" for p in range(3) for n in range(50) if n % 5 == k]
     assert relay.healthy

@@ -50,6 +50,16 @@ async def members(bootstrap: str, group: str) -> int:
         await admin.close()
 
 
+async def committed(bootstrap: str, group: str) -> int:
+    """How many records a group has behind it, by its committed offsets."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        return sum(place.offset for place in (await admin.list_consumer_group_offsets(group)).values())
+    finally:
+        await admin.close()
+
+
 async def test_what_is_published_is_applied_in_order_for_each_customer(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
@@ -226,6 +236,7 @@ async def test_a_consumer_that_is_told_to_end_leaves_its_group_at_once(
     await shop.stop(run)
     assert await members(kafka_bootstrap, prefix + "shop") == 0
     assert consumer.state == "ended"
+    assert await committed(kafka_bootstrap, prefix + "shop") == 2
 
 
 async def test_a_consumer_whose_handlers_are_broken_stops_and_says_so(

@@ -30,6 +30,7 @@ POLL_MS = 200
 COMMIT_SECONDS = 0.25  # offsets may lag behind effects; the inbox knows what comes again
 BACKOFF_SECONDS = (0.1, 5.0)
 LEAVE_SECONDS = 10.0
+LAST_COMMIT_SECONDS = 2.0
 Polled = Mapping[TopicPartition, Sequence[Any]]
 State = Literal["starting", "running", "away", "stopped", "ended"]
 
@@ -183,6 +184,7 @@ class Consumer:
             await self._rounds(kafka)
         finally:
             self._kafka = None
+            await self._last_commit(kafka)
             if watch is not None:
                 watch.cancel()
                 await asyncio.wait([watch])
@@ -219,9 +221,8 @@ class Consumer:
             if not task.done():
                 task.cancel()
                 await asyncio.wait([task])
-            if not task.cancelled() and task.exception() is None:
-                self._committed_at = 0.0
-                await self._commit(kafka)
+            if task.done() and not task.cancelled():
+                task.exception()  # looked at: the poll stays in Kafka, for whoever comes next
             raise
         if time.monotonic() - self._committed_at >= COMMIT_SECONDS:
             await self._commit(kafka)
@@ -248,6 +249,14 @@ class Consumer:
             await kafka.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             log.info("commit_lost_to_rebalance", group=self._group, why=str(error))
+
+    async def _last_commit(self, kafka: AIOKafkaConsumer) -> None:
+        """Commit what is left; the broker may be why we leave, so it is not waited for long."""
+        try:
+            async with asyncio.timeout(LAST_COMMIT_SECONDS):
+                await self._commit(kafka)
+        except (KafkaError, TimeoutError) as error:
+            log.info("last_commit_lost", group=self._group, error=type(error).__name__)
 
     async def _put_back(self, kafka: AIOKafkaConsumer, polled: Polled, why: str) -> None:
         """Keep the place, pause, and poll on until the database answers."""
