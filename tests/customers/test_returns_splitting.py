@@ -95,7 +95,7 @@ def play(pick: random.Random) -> None:
 # 200 examples of 100 histories: drawing 20,000 histories step by step takes hypothesis minutes.
 @settings(max_examples=200, deadline=None, database=None)
 @given(st.integers(0, 2**32))
-def test_20000_histories_of_partial_returns_add_up(seed: int) -> None:
+def test_every_history_of_partial_returns_adds_up(seed: int) -> None:
     for number in range(100):
         play(random.Random(f"{seed}/{number}"))
 
