@@ -24,24 +24,30 @@ async def get(port: int, path: str) -> tuple[int, bytes]:
     return (int(words[1]) if len(words) > 1 else 0), body
 
 
-async def wait_settled(ports: Mapping[str, int], seconds: float, pause: float = 0.05) -> None:
-    """Return when every worker is settled; raise TimeoutError that names those that are not.
+async def wait_settled(ports: Mapping[str, int], seconds: float, pause: float = 0.02) -> None:
+    """Return when every worker is settled; raise TimeoutError that names the one that is not.
 
-    One round is not enough: what the first worker asked still had to publish may reach the last one asked
-    after its answer. Two rounds in which all are settled and say the same, counters included, are.
+    They are asked one after the other, those that feed the others first: whoever waits behind an unsettled
+    one has nothing to say yet. One round is not enough, for what the last one published may reach the first
+    one after its answer. Two rounds that say the same, counters included, are.
     """
     deadline = time.monotonic() + seconds
     before: list[bytes] = []
     while True:
-        answers = await asyncio.gather(*(get(port, "/settled") for port in ports.values()))
-        waiting = [name for name, (status, _) in zip(ports, answers, strict=True) if status != 200]
-        bodies = [body for _, body in answers]
-        if not waiting and bodies == before:
+        bodies = [await _settled(name, port, seconds, deadline, pause) for name, port in ports.items()]
+        if bodies == before:
             return
-        before = bodies if not waiting else []
+        before = bodies
         if time.monotonic() > deadline:
-            said = {name: body.decode() for name, (_, body) in zip(ports, answers, strict=True)}
-            raise TimeoutError(
-                f"not settled after {seconds:.0f} s: {', '.join(waiting) or 'changing'}; {said}"
-            )
+            said = {name: body.decode() for name, body in zip(ports, bodies, strict=True)}
+            raise TimeoutError(f"not settled after {seconds:.0f} s: changing; {said}")
+
+
+async def _settled(name: str, port: int, seconds: float, deadline: float, pause: float) -> bytes:
+    while True:
+        status, body = await get(port, "/settled")
+        if status == 200:
+            return body
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not settled after {seconds:.0f} s: {name}; {body.decode()}")
         await asyncio.sleep(pause)

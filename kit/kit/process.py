@@ -212,6 +212,8 @@ class Process:
             backlog = await outbox.backlog(conn)
         if backlog.depth:
             waiting["outbox"] = f"{backlog.depth} events"
+            if self._relay is not None:
+                self._relay.hurry()
         return waiting
 
 

@@ -54,6 +54,11 @@ class Relay:
         """How many events this process has sent; a driver sees by it that nothing moved between two looks."""
         return sum(one.sent for one in self._slices)
 
+    def hurry(self) -> None:
+        """Look at the outbox now, for somebody waits until it is empty."""
+        for one in self._slices:
+            one.hurried.set()
+
     async def run(self) -> None:
         """Relay until cancelled; what is being sent is finished and deleted first."""
         async with asyncio.TaskGroup() as group:
@@ -71,6 +76,7 @@ class _Slice:
         self._failures = 0
         self._measured_at = 0.0
         self.sent = 0
+        self.hurried = asyncio.Event()
         self.healthy = False
         self.leading = False
 
@@ -133,7 +139,13 @@ class _Slice:
                 await self._measure(conn)
             wait = least if rows else min(most, wait * 1.5)
             if len(rows) < MAX_ROWS:
-                await asyncio.sleep(wait)
+                await self._rest(wait)
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.hurried.wait()
+        self.hurried.clear()
 
     async def _send(
         self, conn: asyncpg.Connection[asyncpg.Record], sender: Sender, rows: Sequence[Any]
