@@ -20,7 +20,8 @@ from loyalty.accounts.rpc import AccountService
 from loyalty.programs import plugins as earning
 from loyalty.programs.rpc import ProgramService
 from loyalty.programs.store import Programs
-from loyalty.purchases.handlers import PurchaseHandlers
+from loyalty.purchases import returned
+from loyalty.purchases.completed import Completed
 from loyalty.redemptions.rpc import RedemptionService
 from loyalty.redemptions.store import Reservations
 from loyalty.settings import Settings
@@ -48,7 +49,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
     )
     hold_for = timedelta(seconds=settings.reservation_s)
     redemption = RedemptionService(pool, clock, programs, batcher, hold_for)
-    customers, purchases = CustomerHandlers(programs), PurchaseHandlers(programs)
+    customers, completed = CustomerHandlers(programs), Completed(programs)
     return Service(
         pool=pool,
         servicers=[
@@ -69,8 +70,8 @@ async def build(runtime: Runtime[Settings]) -> Service:
                 "customer-updated": Handler(customers_pb2.CustomerUpdated, customers.updated),
                 "customer-merged": Handler(customers_pb2.CustomerMerged, customers.merged),
                 "customer-erased": Handler(customers_pb2.CustomerErased, customers.erased),
-                "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, purchases.completed),
-                "purchase-returned": Handler(purchases_pb2.PurchaseReturned, purchases.returned),
+                "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, completed.apply),
+                "purchase-returned": Handler(purchases_pb2.PurchaseReturned, returned.apply),
             },
         ),
         batchers=[batcher],

@@ -62,6 +62,7 @@ class Reservations:
                 continue
             key = (request.merchant_id, request.reservation_id)
             before = known.get(key)
+            stood = (before.state, before.fingerprint) if before else None
             try:
                 if isinstance(request, Freed):
                     after = release(book, before, *key, request.now)
@@ -74,7 +75,7 @@ class Reservations:
             known[key] = after
             if before is None:
                 fresh[key] = after
-            elif key not in fresh:
+            elif key not in fresh and stood != (after.state, after.fingerprint):
                 kept[key] = after
             answers.append(after)
         await insert(conn, list(fresh.values()))

@@ -33,6 +33,10 @@ class Window:
     since: datetime
     until: datetime
 
+    def holds(self, at: datetime) -> bool:
+        """Tell whether an instant lies in the window."""
+        return self.since < at <= self.until
+
 
 def window(key: Key, program: Program, until: datetime) -> Window:
     """Return the window of the program's tier plugin that ends at `until`."""
