@@ -3,6 +3,7 @@
 import asyncio
 import email
 import email.policy
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,6 +39,8 @@ class MailSink:
         self.answers.set()
         self.sessions = 0
         self.port = 0
+        self.smtp: dict[str, Any] = {}  # what the server is made with: TLS, who may log in
+        self.tls_from_the_start: ssl.SSLContext | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.BaseTransport] = set()
 
@@ -69,7 +72,10 @@ class MailSink:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, hostname="sink", loop=loop, decode_data=False), "127.0.0.1", self.port
+            lambda: SMTP(self, hostname="sink", loop=loop, decode_data=False, **self.smtp),
+            "127.0.0.1",
+            self.port,
+            ssl=self.tls_from_the_start,
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

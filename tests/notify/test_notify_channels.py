@@ -3,18 +3,36 @@
 import asyncio
 import io
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from kit import plugins
 from kit.errors import FailedPrecondition, InvalidArgument
 from notify.app import channels_of
 from notify.channels.console import ConsoleChannel, ConsoleConfig
 from notify.channels.contract import Arrived, Bench, ChannelContract
-from notify.channels.plugin import CONTRACT, GROUP, AddressRefused, Busy, MessageRefused, NotSent, Outbound
+from notify.channels.plugin import (
+    CONTRACT,
+    GROUP,
+    AddressRefused,
+    Busy,
+    MessageRefused,
+    NotSent,
+    Outbound,
+    Unreachable,
+)
 from notify.channels.smtp import EmailChannel, EmailConfig
 from notify.settings import Settings
 
@@ -124,6 +142,11 @@ def test_a_channel_that_is_not_installed_stops_the_start_by_its_name() -> None:
         channels_of(Settings(database_url="", channels={"pigeon": {}}))
 
 
+def test_a_service_without_any_channel_does_not_start() -> None:
+    with pytest.raises(FailedPrecondition, match="NOTIFY_CHANNELS"):
+        channels_of(Settings(database_url="", channels={}))
+
+
 @pytest.mark.parametrize(
     "config", [{"prot": 25}, {"sender": "no address"}, {"sender": "a@b\r\nc"}, {"message_id_domain": "a b"}]
 )
@@ -177,6 +200,83 @@ async def test_a_relay_without_tls_gets_nothing_where_tls_is_wanted(sink: Any) -
     with pytest.raises(NotSent):
         await channel.send(outbound(1))
     assert sink.taken == []
+    await channel.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ssl.SSLContext]:
+    """A certificate for localhost that only who has its file trusts, and a server's context with it."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "ca.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(folder / "ca.pem", folder / "key.pem")
+    return folder / "ca.pem", context
+
+
+def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+    """Let in who knows the password."""
+    known = (data.login, data.password) == (b"toko", b"rahasia")
+    return AuthResult(success=known, handled=False)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+async def test_mail_travels_encrypted_to_a_relay_that_is_who_it_says(
+    sink: Any, certificate: tuple[Path, ssl.SSLContext], tls: str
+) -> None:
+    ca, context = certificate
+    await sink.stop()
+    if tls == "starttls":
+        sink.smtp = {"tls_context": context, "require_starttls": True}
+    else:
+        sink.tls_from_the_start = context
+    await sink.start()
+    config = sink.config(tls=tls, host="localhost")
+    trusting, distrusting = (
+        EmailChannel(EmailConfig(**config, ca_file=ca)),
+        EmailChannel(EmailConfig(**config)),
+    )
+    await trusting.send(outbound(1))
+    with pytest.raises(Unreachable):
+        await distrusting.send(outbound(2))
+    assert len(sink.taken) == 1
+    await trusting.close()
+
+
+async def test_the_password_is_read_from_its_file_at_each_login(
+    sink: Any, certificate: tuple[Path, ssl.SSLContext], tmp_path: Path
+) -> None:
+    ca, context = certificate
+    await sink.stop()
+    sink.smtp = {"authenticator": authenticate, "auth_required": True}
+    sink.smtp |= {"tls_context": context, "require_starttls": True}
+    await sink.start()
+    password = tmp_path / "password"
+    config = sink.config(
+        tls="starttls", host="localhost", username="toko", password_file=password, ca_file=ca
+    )
+    channel = EmailChannel(EmailConfig(**config))
+    password.write_text("salah\n")
+    with pytest.raises(NotSent):
+        await channel.send(outbound(1))
+    password.write_text("rahasia\n")
+    await channel.send(outbound(2))
+    assert len(sink.taken) == 1
     await channel.close()
 
 

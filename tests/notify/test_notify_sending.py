@@ -185,9 +185,30 @@ async def test_a_text_that_does_not_render_does_not_stop_its_batch(notify: Any, 
     bad, good = notify.book.add(), notify.book.add(address="good@example.com")
     await notify.run.deliver(purchase(bad, at, time_zone="Mars/Olympus"), purchase(good, at))
     await notify.sweep()
-    assert (await notify.only(bad)).reason == R.MESSAGE_REASON_TEMPLATE_BROKEN
     assert (await notify.only(good)).state == SENT
+    message = await notify.only(bad)
+    assert (message.state, message.last_failure) == (PENDING, R.MESSAGE_REASON_TEMPLATE_BROKEN)
+    notify.run.clock.advance(timedelta(hours=7))
+    await eventually(notify.sweep)
+    assert (await notify.only(bad)).state == FAILED
     assert len(await notify.run.published(notify_pb2.MessageFailed)) == 1
+
+
+@pytest.mark.parametrize(
+    "change", ["template_version = 99", "template = 'birthday'", """variables = '{"total": {"new": 1}}'"""]
+)
+async def test_what_only_a_later_build_can_send_waits_for_it(notify: Any, purchase: Any, change: str) -> None:
+    customer_id = await confirm(notify, purchase)
+    before = await notify.run.pool.fetchrow("SELECT template, template_version, variables FROM messages")
+    await notify.run.pool.execute(f"UPDATE messages SET {change}")
+    await notify.sweep()
+    states = await notify.run.pool.fetch("SELECT state, last_failure FROM messages")
+    assert [tuple(row) for row in states] == [("PENDING", "TEMPLATE_BROKEN")]
+    await notify.run.pool.execute(
+        "UPDATE messages SET template = $1, template_version = $2, variables = $3", *before
+    )
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).state == SENT
 
 
 async def test_a_crash_after_the_claim_sends_again_under_the_same_message_id(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kit import plugins
+from kit.errors import FailedPrecondition
 from kit.events import Consumer
 from kit.runtime import Runtime, Service
 from kit.sweep import Sweep
@@ -16,6 +17,11 @@ from notify.settings import Settings
 def channels_of(settings: Settings) -> dict[str, Channel]:
     """Return the channels that are set up, by name; raise for one that is not installed or set up wrongly."""
     installed = plugins.load(GROUP, CONTRACT)
+    if not settings.channels:
+        raise FailedPrecondition(
+            f"no channel is set up; set NOTIFY_CHANNELS to some of {', '.join(sorted(installed))} as JSON",
+            reason="NO_CHANNEL_SET_UP",
+        )
     return {name: plugins.configure(installed, name, config) for name, config in settings.channels.items()}
 
 

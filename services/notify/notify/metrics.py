@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Histogram
 
-MESSAGES_MADE = Counter("notify_messages_made_total", "Messages stored, by kind", ["kind"])
+MESSAGES_MADE = Counter("langganan_notify_messages_made_total", "Messages stored, by kind", ["kind"])
 MESSAGES_FINISHED = Counter(
-    "notify_messages_finished_total", "Messages sent, skipped or given up", ["kind", "state", "reason"]
+    "langganan_notify_messages_finished_total",
+    "Messages sent, skipped or given up",
+    ["kind", "state", "reason"],
 )
 ATTEMPTS_FAILED = Counter(
-    "notify_attempts_failed_total",
+    "langganan_notify_attempts_failed_total",
     "Attempts that did not succeed, by channel and reason",
     ["channel", "reason"],
 )
 LEASES_LOST = Counter(
-    "notify_leases_lost_total", "Outcomes that came after another worker had taken the message over"
+    "langganan_notify_leases_lost_total", "Outcomes that came after another worker had taken the message over"
 )
-CONTACTS_SECONDS = Histogram("notify_contacts_seconds", "Seconds to ask customers for a batch's contacts")
-SEND_SECONDS = Histogram("notify_send_seconds", "Seconds that a channel took for one message", ["channel"])
+CONTACTS_SECONDS = Histogram(
+    "langganan_notify_contacts_seconds", "Seconds to ask customers for a batch's contacts"
+)
+SEND_SECONDS = Histogram(
+    "langganan_notify_send_seconds", "Seconds that a channel took for one message", ["channel"]
+)
 WAIT_SECONDS = Histogram(
-    "notify_wait_seconds",
+    "langganan_notify_wait_seconds",
     "Wall seconds from a message's making to its end",
     ["kind"],
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600),

@@ -20,8 +20,9 @@ class Settings(ServiceSettings):
     )
     customers_timeout_s: float = Field(5.0, gt=0, description="longest wait for customers, retries included")
     channels: dict[str, dict[str, Any]] = Field(
-        default={"console": {}},
-        description='channels set up here and their configuration, as JSON, e.g. {"email": {"host": "mail"}}',
+        default={},
+        description='channels set up here with their configuration, as JSON: {"email": {"host": "mail"}}; '
+        "the service does not start without one",
     )
     sweep_interval_s: float = Field(0.2, gt=0, description="how often messages to send are looked for")
     send_batch: int = Field(200, ge=1, le=200, description="messages claimed at once")

@@ -36,6 +36,7 @@ class EmailConfig(BaseModel):
         "starttls",
         description="starttls: required; implicit: from the first byte; none: a relay on this host",
     )
+    ca_file: Path | None = Field(None, description="CA certificates, PEM; unset: those of the system")
     username: str = Field("", description="login; empty: none")
     password_file: Path | None = Field(None, description="file with the password, read at each login")
     sender: str = Field("no-reply@localhost.localdomain", description="address that mail comes from")
@@ -87,6 +88,7 @@ class _Connection:
             timeout=config.timeout_s,
             use_tls=config.tls == "implicit",
             start_tls=config.tls == "starttls",
+            cert_bundle=str(config.ca_file) if config.ca_file else None,
             username=config.username or None,
             password=password,
         )

@@ -50,7 +50,7 @@ def value(name: str, variable: messages_pb2.Variable) -> Value:
                     f"variable {name}: time_zone must be an IANA name", field=name
                 ) from error
             return Moment(_moment(name, variable.time.instant), variable.time.time_zone)
-    raise InvalidArgument(f"variable {name} has no value", reason="INVALID_REQUEST", field=name)
+    raise InvalidArgument(f"variable {name} has no value", reason="INVALID_FIELDS", field=name)
 
 
 def _moment(name: str, stamp: Timestamp) -> datetime:

@@ -91,7 +91,7 @@ FROM (
 ) AS due
 WHERE m.merchant_id = due.merchant_id AND m.message_id = due.message_id
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
-    m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.last_failure, m.made_at;
+    m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at;
 
 -- name: finish_attempts
 -- Writes what attempts came to, where the attempt is still the last one begun. Answers the ids written.

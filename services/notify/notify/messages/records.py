@@ -52,7 +52,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message of which an attempt has begun; `attempts` is that attempt's number, `made_at` wall time."""
+    """A message of which an attempt has begun; `attempts` is that attempt's number, `made_at` wall time.
+
+    `variables` is JSON as stored: a later build may have written what this one cannot read.
+    """
 
     merchant_id: str
     message_id: str
@@ -61,11 +64,10 @@ class Claimed:
     cause: str
     template: str
     template_version: int
-    variables: dict[str, Value]
+    variables: str
     wanted_channel: str
     attempts: int
     not_after: datetime
-    last_failure: Reason
     made_at: datetime
 
 

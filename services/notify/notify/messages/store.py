@@ -174,16 +174,7 @@ def _stored(row: Any) -> Stored:
 async def claim(conn: db.Conn, *, limit: int, lease_s: float) -> list[Claimed]:
     """Begin an attempt of up to `limit` messages that are due; commit before any I/O."""
     rows = _queries.claim_messages(conn, limit=limit, lease_s=lease_s)
-    return [
-        Claimed(
-            **{
-                **dict(row),
-                "variables": from_json(json.loads(row["variables"])),
-                "last_failure": Reason(row["last_failure"]),
-            }
-        )
-        async for row in rows
-    ]
+    return [Claimed(**dict(row)) async for row in rows]
 
 
 async def finish(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -22,7 +23,8 @@ from notify.messages.model import Contact, Outcome, Reason, Route, State
 from notify.messages.records import Claimed
 from notify.settings import Settings
 from notify.templates import catalogue
-from notify.templates.render import DoesNotRender, Renderer, language_of
+from notify.templates.render import DoesNotRender, Rendered, Renderer, language_of
+from notify.templates.values import from_json
 
 log = structlog.get_logger()
 # After this share of the lease no further message is begun; the rest goes back at once.
@@ -115,6 +117,7 @@ class Sender:
         self, merchant_id: str, purpose: str, group: Sequence[Claimed]
     ) -> list[tuple[Claimed, Contact | Reason]]:
         if not purpose:
+            log.error("template_unknown", messages=len(group), template=group[0].template)
             return [(message, Reason.TEMPLATE_BROKEN) for message in group]
         ids = list(dict.fromkeys(message.customer_id for message in group))
         try:
@@ -126,24 +129,18 @@ class Sender:
 
     def _prepare(self, message: Claimed, contact: Contact | Reason) -> _Ready | Outcome:
         """Route and render one message, or say what becomes of it instead."""
-        template = catalogue.exactly(message.template, message.template_version)
-        if contact is Reason.TEMPLATE_BROKEN or template is None:
-            log.error("template_broken", template=message.template, version=message.template_version)
-            return Outcome(State.FAILED, Reason.TEMPLATE_BROKEN)
         if isinstance(contact, Reason):
-            return model.failed(contact, self._clock.now(), message.not_after)
+            return self._not_now(contact, message)
         way = model.route(contact, self._carriers, message.wanted_channel)
         if not isinstance(way, Route):
             return way
         language = language_of(contact.language, contact.locale)
         try:
-            text = self._renderer.render(
-                template, message.variables, language=language, name=contact.name, shop=contact.shop
-            )
+            text = self._rendered(message, contact, language)
         except Exception as error:  # noqa: BLE001 - one message must not stop the others of its batch
             why = str(error) if isinstance(error, DoesNotRender) else type(error).__name__
             log.error("template_broken", template=message.template, message=message.message_id, why=why)
-            return Outcome(State.FAILED, Reason.TEMPLATE_BROKEN)
+            return self._not_now(Reason.TEMPLATE_BROKEN, message)
         merchant = hashlib.sha256(message.merchant_id.encode()).hexdigest()[:8]
         outbound = Outbound(
             key=f"{message.message_id}.{merchant}",
@@ -156,6 +153,19 @@ class Sender:
             language=language,
         )
         return _Ready(message, way.channel, outbound)
+
+    def _rendered(self, message: Claimed, contact: Contact, language: str) -> Rendered:
+        template = catalogue.exactly(message.template, message.template_version)
+        if template is None:
+            raise DoesNotRender(f"no version {message.template_version} of {message.template}")
+        values = from_json(json.loads(message.variables))
+        return self._renderer.render(
+            template, values, language=language, name=contact.name, shop=contact.shop
+        )
+
+    def _not_now(self, why: Reason, message: Claimed) -> Outcome:
+        """Try again later, templates included: a worker of another build may know what this one does not."""
+        return model.failed(why, self._clock.now(), message.not_after)
 
     async def _send_all(self, ready: Sequence[_Ready]) -> list[Attempt]:
         """Send over each channel with its own concurrency; what the lease leaves no time for goes back."""
