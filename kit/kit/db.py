@@ -60,6 +60,13 @@ def load(file: str) -> Any:
     return aiosql.from_path(Path(file).with_name("queries.sql"), _Adapter, mandatory_parameters=False)
 
 
+async def _keep_session(conn: Conn) -> None:
+    """Send no RESET ALL when a connection goes back: a round trip a transaction, and sessions set nothing.
+
+    asyncpg has rolled back by then what was left open.
+    """
+
+
 async def create_pool(
     url: str, *, minimum: int = 1, maximum: int = 8, lock_timeout_ms: int = 500, name: str = "langganan"
 ) -> Pool:
@@ -71,6 +78,7 @@ async def create_pool(
         max_inactive_connection_lifetime=300,
         command_timeout=15,
         timeout=5,
+        reset=_keep_session,
         server_settings={
             "application_name": name,
             "timezone": "UTC",
