@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -48,7 +49,7 @@ def position(token: str, *fields: Field) -> tuple[datetime, str] | None:
         return None
     try:
         at, id_ = found
-        return datetime.fromisoformat(str(at)), str(id_)
+        return datetime.fromisoformat(str(at)).astimezone(UTC), str(uuid.UUID(str(id_)))
     except ValueError as error:
         raise InvalidArgument("page_token is damaged; begin again", reason="INVALID_PAGE_TOKEN") from error
 
