@@ -88,6 +88,36 @@ async def test_a_relay_that_is_away_delays_and_loses_nothing(notify: Any, purcha
     assert [address for address, _ in notify.sink.taken] == ["first@example.com", "second@example.com"]
 
 
+async def test_an_outage_is_probed_with_one_message_and_not_with_all(notify: Any, purchase: Any) -> None:
+    at = notify.run.clock.now()
+    people = [notify.book.add(address=f"p{n}@example.com") for n in range(20)]
+    await notify.run.deliver(*(purchase(p, at) for p in people))
+    await notify.sink.stop()
+
+    async def attempts() -> int:
+        count = await notify.run.pool.fetchval("SELECT sum(attempts) FROM messages")
+        assert isinstance(count, int)
+        return count
+
+    assert await notify.sweep() == 0
+    assert await attempts() == 20
+    for expected in (21, 22):
+
+        async def probed(expected: int = expected) -> bool:
+            await notify.sweep()
+            return await attempts() >= expected
+
+        await eventually(probed)
+        assert await attempts() == expected
+    await notify.sink.start()
+
+    async def all_sent() -> bool:
+        await notify.sweep()
+        return len(notify.sink.taken) == 20
+
+    await eventually(all_sent)
+
+
 async def test_a_message_too_late_to_be_of_use_is_skipped(notify: Any, purchase: Any) -> None:
     customer_id = await confirm(notify, purchase)
     notify.run.clock.advance(timedelta(hours=6, seconds=1))

@@ -29,6 +29,7 @@ from notify.templates.values import from_json
 log = structlog.get_logger()
 # After this share of the lease no further message is begun; the rest goes back at once.
 _SHARE_OF_LEASE = 0.5
+_UNAVAILABLE = (Reason.CONTACTS_UNAVAILABLE, Reason.CHANNEL_UNAVAILABLE)
 
 Attempt = tuple[Claimed, Outcome]
 
@@ -58,20 +59,23 @@ class Sender:
             for way in channel.carries:
                 self._carriers.setdefault(way, []).append(name)
         self._stopping = False
+        self._limit = settings.send_batch
 
     async def round(self, now: datetime) -> int:
-        """Attempt up to a batch of messages that are due; return how many, 0 when none is.
+        """Attempt up to a batch of messages that are due; return how many, 0 when to look again later.
 
+        While nothing gets through, one message at a time probes whether it does again: an outage of
+        hours must not ask customers for thousands of contacts a minute.
         Cancelled, it begins no further message, but what is under way is finished and written first:
         otherwise every roll-out would send some messages twice.
         """
         async with db.transaction(self._pool) as conn:
-            claimed = await store.claim(conn, limit=self._settings.send_batch, lease_s=self._settings.lease_s)
+            claimed = await store.claim(conn, limit=self._limit, lease_s=self._settings.lease_s)
         if not claimed:
             return 0
         work = asyncio.create_task(self._work(claimed, now), name="send-batch")
         try:
-            await asyncio.shield(work)
+            gets_through = await asyncio.shield(work)
         except asyncio.CancelledError:
             self._stopping = True
             await asyncio.wait([work], timeout=self._settings.drain_s)
@@ -80,9 +84,11 @@ class Sender:
             elif (error := work.exception()) is not None:
                 log.error("sweep_failed", sweep="messages", error=type(error).__name__)
             raise
-        return len(claimed)
+        self._limit = self._settings.send_batch if gets_through else 1
+        return len(claimed) if gets_through else 0
 
-    async def _work(self, claimed: Sequence[Claimed], now: datetime) -> None:
+    async def _work(self, claimed: Sequence[Claimed], now: datetime) -> bool:
+        """Attempt, write, and tell whether anything got through (to customers, and to a provider)."""
         done: list[Attempt] = []
         alive: list[Claimed] = []
         for message in claimed:
@@ -102,6 +108,7 @@ class Sender:
         async with db.transaction(self._pool) as conn:
             written = await store.finish(conn, done, now=self._clock.now(), retry_s=self._settings.retry_s)
         _count(done, written)
+        return any(outcome.last_failure not in _UNAVAILABLE for _, outcome in done)
 
     async def _with_contacts(self, messages: Sequence[Claimed]) -> list[tuple[Claimed, Contact | Reason]]:
         """Ask once for each merchant and purpose; where customers does not answer, say so of each."""
