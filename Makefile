@@ -59,7 +59,7 @@ demo: setup ## Play real baskets through the stack and reconcile (BASKETS=2000, 
 schema: setup ## Write each schema.sql again from its migrations
 	@$(BIN)/python -m local schema
 
-PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local examples proto/hatch_build.py
+PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local proto/hatch_build.py
 
 .PHONY: lint
 lint: setup ## Check style, types, imports, the contract and the migrations

@@ -10,11 +10,12 @@ import time
 import uuid
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money
+
 import langganan.customers.v1.merchants_pb2_grpc as merchants_grpc
 import langganan.customers.v1.profiles_pb2_grpc as profiles_grpc
 import langganan.customers.v1.purchases_pb2_grpc as purchases_grpc
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.money_pb2 import Money
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc, holds_pb2, holds_pb2_grpc
 from langganan.customers.v1 import contacts_pb2, merchants_pb2, profiles_pb2, purchases_pb2
 from langganan.loyalty.v1 import programs_pb2, programs_pb2_grpc, redemptions_pb2, redemptions_pb2_grpc

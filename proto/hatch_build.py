@@ -27,8 +27,8 @@ def fetch_dependencies() -> None:
     if not target.exists():
         with tempfile.TemporaryDirectory() as folder:
             lock = str(HERE / "validate.lock")
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation"]
-            command += ["--no-binary", "protovalidate", "--require-hashes", "-r", lock, "-d", folder]
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+            command += ["--no-build-isolation", "--no-binary", "protovalidate", "-r", lock, "-d", folder]
             subprocess.run(command, check=True)
             (archive,) = Path(folder).glob("*.tar.gz")
             with tarfile.open(archive) as tar:
