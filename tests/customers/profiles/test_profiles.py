@@ -300,6 +300,31 @@ async def test_what_is_no_address_or_there_twice_is_refused(
     assert info.reason == "DUPLICATE_CONTACT_POINT"
 
 
+async def test_an_address_taken_over_from_old_books_keeps_its_dates(
+    desk: Any, point: Any, number: str
+) -> None:
+    old = point(number, shared=True)
+    old.valid_from.FromDatetime(datetime(2019, 4, 1, tzinfo=UTC))
+    old.verified_at.FromDatetime(datetime(2019, 4, 2, tzinfo=UTC))
+    made = await desk.create("Budi", old)
+    old.address = "+62" + number[1:]
+    assert list(made.contact_points) == [old]
+
+
+async def test_no_text_may_hold_a_card_number(desk: Any, point: Any, refused: Any) -> None:
+    card = "4111111111111111"
+    for fields in (
+        {"nickname": card},
+        {"city": card},
+        {"acquisition_source": card},
+        {"member_codes": [card]},
+    ):
+        info = await refused(desk.customers.CreateCustomer(desk.creation("Budi", **fields)))
+        assert info.reason == "PAN_NOT_ALLOWED"
+    request = desk.creation("Budi", point(f"{card}@toko.co.id"))
+    assert (await refused(desk.customers.CreateCustomer(request))).reason == "PAN_NOT_ALLOWED"
+
+
 async def test_an_update_mask_names_what_can_be_updated(desk: Any, refused: Any) -> None:
     made = await desk.create("Budi")
     for path in ("category", "home_store_id", "nonsense", "full_name.first"):

@@ -46,7 +46,7 @@ class Consents:
     ) -> contacts_pb2.Consent:
         """Append one piece of evidence, once for its request_id."""
         key = (who.merchant_id, request.customer_id)
-        pan.refuse([request.evidence_ref])
+        pan.refuse([request.evidence_ref, request.notice_version])
         channel = channel_name(request.channel)
         address = normal_address(channel, request.address, "address") if request.address else ""
         standing = await self._standing(key)
@@ -117,9 +117,9 @@ class Consents:
         self, person: SealedPerson, standing: Standing, merchant_id: str, now: datetime
     ) -> None:
         (fields,) = await self._vault.open_fields([person])
-        async with db.transaction(self._pool) as conn:
-            shop = await self._shops.one(conn, merchant_id, standing.home_store_id, now)
-        if local_minor(fields.get("birth_date", ""), standing.time_zone or shop.time_zone, now):
+        shops = await self._shops.look_up(self._pool, [(merchant_id, standing.home_store_id)], now)
+        zone = standing.time_zone or shops[merchant_id, standing.home_store_id].time_zone
+        if local_minor(fields.get("birth_date", ""), zone, now):
             raise GuardianRequired("the customer is under 18; a guardian must consent, then send by_guardian")
 
     async def _open(self, rows: Sequence[asyncpg.Record], person: SealedPerson) -> list[contacts_pb2.Consent]:

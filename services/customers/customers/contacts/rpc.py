@@ -62,8 +62,7 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
     async def _shops_of(self, store_id: str, found: Found, now: datetime) -> dict[str, Shop]:
         merchant_id = auth.caller().merchant_id
         wanted = {store_id, *(store_id or s.home_store_id for s in found.standing.values())}
-        async with db.transaction(self._pool) as conn:
-            shops = await self._shops.read(conn, [(merchant_id, s) for s in wanted], now)
+        shops = await self._shops.look_up(self._pool, [(merchant_id, s) for s in wanted], now)
         if not shops:
             raise MerchantNotSet(merchant_id)
         return {shop.store_id: shop for shop in shops.values()}

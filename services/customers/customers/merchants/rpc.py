@@ -7,6 +7,7 @@ from typing import Any
 
 from google.type.timeofday_pb2 import TimeOfDay
 
+from customers import pan
 from customers.errors import Invalid
 from customers.instants import stamp
 from customers.merchants import store
@@ -49,6 +50,7 @@ class MerchantService(merchants_pb2_grpc.MerchantServiceServicer):
             _hours(m.quiet_hours, "merchant.quiet_hours") if m.HasField("quiet_hours") else QUIET,
             _hours(m.greeting_hours, "merchant.greeting_hours") if m.HasField("greeting_hours") else GREETING,
         )
+        pan.refuse([m.name])
         write = store.SetMerchant(
             canonical_uuid(request.request_id, "request_id"), merchant, self._clock.now()
         )
@@ -79,6 +81,7 @@ class MerchantService(merchants_pb2_grpc.MerchantServiceServicer):
             _hours(s.quiet_hours, "store.quiet_hours") if s.HasField("quiet_hours") else None,
             _hours(s.greeting_hours, "store.greeting_hours") if s.HasField("greeting_hours") else None,
         )
+        pan.refuse([s.store_id, s.name, s.city, s.province])
         write = store.SetStore(canonical_uuid(request.request_id, "request_id"), wanted, self._clock.now())
         after = await once(self._pool, store.set_stores, write)
         self._shops.forget(merchant_id)

@@ -64,6 +64,17 @@ class Shops:
                     self._remember(key, shop)
         return found
 
+    async def look_up(
+        self, pool: db.Pool, wanted: Iterable[tuple[str, str]], now: datetime
+    ) -> dict[tuple[str, str], Shop]:
+        """The same as `read` for who holds no connection; takes one only for what is not remembered."""
+        asked = set(wanted)
+        found = self._remembered(asked)
+        if len(found) < len(asked):
+            async with db.transaction(pool) as conn:
+                found = await self.read(conn, asked, now)
+        return found
+
     async def one(self, conn: db.Conn, merchant_id: str, store_id: str, now: datetime) -> Shop:
         """Return one shop or raise MERCHANT_NOT_SET."""
         key = (merchant_id, store_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from customers import pan
 from customers.contacts.model import EMAIL, PHONE, normal_email, normal_phone
+from customers.errors import MerchantNotSet
 from customers.merchants.model import Shop
 from customers.merchants.store import Shops
 from customers.profiles import decode, encode, reading
@@ -79,6 +81,7 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
     ) -> profiles_pb2.GetCustomerResponse:
         """Answer a profile."""
         customer_id = check_customer_id(request.customer_id)
+        pan.refuse([request.reason])
         customer = await self._read(customer_id, reader(request.origin), "GET", request.reason)
         return profiles_pb2.GetCustomerResponse(customer=customer)
 
@@ -129,8 +132,11 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         return Question(by, who, reason, customer_id=customer_id)
 
     async def _shop(self, store_id: str) -> Shop:
-        async with db.transaction(self._pool) as conn:
-            return await self._shops.one(conn, auth.caller().merchant_id, store_id, self._clock.now())
+        key = (auth.caller().merchant_id, store_id)
+        shop = (await self._shops.look_up(self._pool, [key], self._clock.now())).get(key)
+        if shop is None:
+            raise MerchantNotSet(key[0])
+        return shop
 
     async def _read(
         self, customer_id: str, who: Reader, action: str, reason: str, shop: Shop | None = None

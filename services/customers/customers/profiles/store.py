@@ -80,13 +80,14 @@ class Completion:
 
         A registration is refused then; an update is already true in the vault and goes on without the code.
         """
-        codes = pending.change.get("codes")
-        if codes is None:
+        codes, creates = pending.change.get("codes"), "create" in pending.change
+        if codes is None or (creates and not codes):
             return
         key: dict[str, Any] = {"merchant_id": pending.merchant_id, "customer_id": pending.customer_id}
-        await queries.drop_codes(conn, codes=codes, **key)
+        if not creates:
+            await queries.drop_codes(conn, codes=codes, **key)
         await queries.put_codes(conn, codes=codes, **key)
-        if "create" in pending.change:
+        if creates:
             await check_codes_free(conn, codes=codes, **key)
 
 

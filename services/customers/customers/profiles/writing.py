@@ -61,7 +61,9 @@ def content(draft: Draft) -> tuple[Field, ...]:
     """What a draft means, for a fingerprint."""
     points: Field = None
     if draft.points is not None:
-        points = tuple((p.channel, p.address, p.shared, _text(p.verified_at)) for p in draft.points)
+        points = tuple(
+            (p.channel, p.address, p.shared, _text(p.verified_at), _text(p.valid_from)) for p in draft.points
+        )
     sealed, neutral = _pairs(draft.sealed), _pairs(draft.neutral)
     return (sealed, neutral, points, draft.member_codes)
 

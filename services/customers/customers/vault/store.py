@@ -27,6 +27,7 @@ class SealedPoint:
     sealed: bytes
     shared: bool
     verified_at: datetime | None
+    valid_from: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Write:
     take_over: bool
     now: datetime
     etag: str = ""
+
+    @property
+    def creates(self) -> bool:
+        """Whether the customer is new: nothing of them is there to be replaced."""
+        return self.kind == "CREATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,40 +121,62 @@ async def _write(conn: db.Conn, w: Write) -> Written:
         before = await find_request(conn, merchant_id, w.kind, w.request_id)
         if before is None:
             raise Aborted("the request was withdrawn just now; repeat it with the same id")
-        return Written(before.customer_id, await touch(conn, merchant_id, [before.customer_id]), before)
+        return await _again(conn, w, before)
     released = await _make_way(conn, w)
-    # In id order: our own row and those of the holders who lose an address.
-    locked = [
-        row
-        async for row in queries.lock_people(
-            conn, merchant_id=merchant_id, customer_ids=[customer_id, *released]
-        )
-    ]
-    versions = {row["customer_id"]: row["version"] for row in locked}
-    if w.kind == "CREATE":
-        p = w.person
-        await queries.insert_person(
-            conn,
-            merchant_id=merchant_id,
-            customer_id=customer_id,
-            key_version=p.key_version,
-            kek_id=p.kek_id,
-            wrapped_key=p.wrapped,
-        )
-        version = 1
-    else:
-        if customer_id not in versions:
-            raise CustomerNotFound(customer_id)
-        if w.etag and w.etag != str(versions[customer_id]):
-            raise EtagMismatch(str(versions[customer_id]))
-        version = await queries.bump_version(conn, merchant_id=merchant_id, customer_id=customer_id)
+    version = await _version(conn, w, list(released))
     if released:
         await _release(conn, w, released)
     await _put(conn, w)
     await queries.add_pending(
         conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(w.change)
     )
+    if w.creates and not released:
+        return Written(customer_id, [Pending(merchant_id, customer_id, version, dict(w.change))])
     return Written(customer_id, await touch(conn, merchant_id, [customer_id, *released]))
+
+
+async def _again(conn: db.Conn, w: Write, before: Remembered) -> Written:
+    """The same request once more: its customer, and what of it may still be pending.
+
+    Touching waits for a sweep that withdraws the registration; then nothing is left of it.
+    """
+    merchant_id = w.person.merchant_id
+    pending = await touch(conn, merchant_id, [before.customer_id])
+    if w.creates and not pending:
+        rows = queries.lock_people(conn, merchant_id=merchant_id, customer_ids=[before.customer_id])
+        if not [row async for row in rows]:
+            raise Aborted("the registration was withdrawn just now; repeat it with the same id")
+    return Written(before.customer_id, pending, before)
+
+
+async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
+    """Lock our own row and those of `others`, in id order; return the version that this write makes."""
+    person = w.person
+    locked: dict[str, int] = {}
+    if others or not w.creates:
+        rows = queries.lock_people(
+            conn, merchant_id=person.merchant_id, customer_ids=[person.customer_id, *others]
+        )
+        locked = {row["customer_id"]: row["version"] async for row in rows}
+    if w.creates:
+        await queries.insert_person(
+            conn,
+            merchant_id=person.merchant_id,
+            customer_id=person.customer_id,
+            key_version=person.key_version,
+            kek_id=person.kek_id,
+            wrapped_key=person.wrapped,
+        )
+        return 1
+    if person.customer_id not in locked:
+        raise CustomerNotFound(person.customer_id)
+    now_at = str(locked[person.customer_id])
+    if w.etag and w.etag != now_at:
+        raise EtagMismatch(now_at)
+    version: int = await queries.bump_version(
+        conn, merchant_id=person.merchant_id, customer_id=person.customer_id
+    )
+    return version
 
 
 async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
@@ -197,12 +225,13 @@ async def _put(conn: db.Conn, w: Write) -> None:
         await queries.put_fields(
             conn, key_version=w.person.key_version, fields=list(kept), sealed=list(kept.values()), **key
         )
-    if dropped and w.kind != "CREATE":
+    if dropped and not w.creates:
         await queries.drop_fields(conn, fields=dropped, **key)
     if w.contents.points is not None:
         await _put_points(conn, w, w.contents.points, key)
     if w.contents.search:
-        await queries.clear_search_index(conn, kinds=list(w.contents.search), **key)
+        if not w.creates:
+            await queries.clear_search_index(conn, kinds=list(w.contents.search), **key)
         tokens = [t for tokens in w.contents.search.values() for t in tokens]
         await queries.put_search_index(
             conn,
@@ -215,7 +244,7 @@ async def _put(conn: db.Conn, w: Write) -> None:
 
 async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], key: Mapping[str, Any]) -> None:
     """Make `points` the live addresses: those that stay keep their row, those left out end now."""
-    live = {} if w.kind == "CREATE" else _by_address([row async for row in queries.live_points(conn, **key)])
+    live = {} if w.creates else _by_address([row async for row in queries.live_points(conn, **key)])
     kept: list[tuple[int, int, bool, datetime | None]] = []
     fresh: list[tuple[int, SealedPoint]] = []
     for position, point in enumerate(points):
@@ -242,7 +271,7 @@ async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], ke
             sealed=[p.sealed for _, p in fresh],
             shared=[p.shared for _, p in fresh],
             verified_at=[p.verified_at for _, p in fresh],
-            valid_from=[w.now for _ in fresh],
+            valid_from=[min(p.valid_from or w.now, w.now) for _, p in fresh],
             index_version=w.index_version,
             key_version=w.person.key_version,
             **key,
@@ -252,7 +281,8 @@ async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], ke
     for point in points:
         place = (point.token.kind, point.token.current)
         held[place] = held.get(place, True) and point.shared
-    await queries.clear_contact_index(conn, **key)
+    if not w.creates:
+        await queries.clear_contact_index(conn, **key)
     await queries.put_contact_index(
         conn,
         kinds=[kind for kind, _ in held],

@@ -36,6 +36,7 @@ class Vault:
                 sealer.seal(p.channel, p.address),
                 p.shared,
                 p.verified_at,
+                p.valid_from,
             )
             for p in points
         ]
