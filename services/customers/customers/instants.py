@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import overload
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(value: Timestamp) -> datetime:
     """Return a Timestamp as an aware datetime."""
     return value.ToDatetime(UTC)
+
+
+def instant_if_any(value: Timestamp) -> datetime | None:
+    """Return a Timestamp as an aware datetime, None where no calendar holds it: a till's clock may say so."""
+    try:
+        return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
+    except OverflowError:
+        return None
 
 
 @overload

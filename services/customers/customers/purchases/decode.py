@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from customers import pan
-from customers.purchases import model, tenders, times
+from customers import instants, pan
+from customers.purchases import model, tenders
 from customers.purchases.errors import Duplicate
 from kit import ids
 from kit.events.envelope import MAX_PAYLOAD_BYTES, EventTooLarge
@@ -200,9 +200,9 @@ def _spread(
 def _set_times(
     event: PurchaseCompleted, request: RecordPurchaseRequest, received_at: datetime
 ) -> model.Moment:
-    moment = model.moment(times.to_datetime(request.occurred_at), received_at)
+    moment = model.moment(instants.instant_if_any(request.occurred_at), received_at)
     event.occurred_at.CopyFrom(request.occurred_at)
-    event.received_at.CopyFrom(times.to_stamp(received_at))
+    event.received_at.CopyFrom(instants.stamp(received_at))
     event.effective_at.CopyFrom(event.received_at if moment.implausible else request.occurred_at)
     event.occurred_at_implausible = moment.implausible
     return moment

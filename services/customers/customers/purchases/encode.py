@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from customers.purchases import times
+from customers import instants
 from customers.purchases.decode import Sale
 from customers.purchases.recording import Recorded
-from customers.purchases.returning import Returned, Standing
+from customers.purchases.returning import Returned
+from customers.purchases.standing import Standing
 from kit.money import Currency, to_money
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.customers.v1 import returns_pb2
@@ -118,14 +119,14 @@ def exception(row: Any) -> pb.PurchaseException:
         reason=_reason(row["reason"]),
         subject=row["subject"],
         store_id=row["store_id"],
-        noticed_at=times.to_stamp(row["noticed_at"]),
+        noticed_at=instants.stamp(row["noticed_at"]),
     )
     if row["resolved_at"] is not None:
         message.resolution.CopyFrom(
             pb.Resolution(
                 kind=pb.ResolutionKind.Value(f"RESOLUTION_KIND_{row['resolution']}"),
                 staff_ref=row["resolved_by"],
-                resolved_at=times.to_stamp(row["resolved_at"]),
+                resolved_at=instants.stamp(row["resolved_at"]),
             )
         )
     return message

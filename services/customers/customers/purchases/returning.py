@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from customers import metrics
+from customers import instants, metrics
 from customers.events import TOPIC
 from customers.merchants.store import Shops
-from customers.purchases import exceptions, model, times
+from customers.purchases import exceptions, model
 from customers.purchases.errors import PurchaseNotFound
-from customers.purchases.left import Decision, Left, LineLeft, TenderLeft
+from customers.purchases.left import Decision
 from customers.purchases.splitting import Item, Reason, decide
 from customers.purchases.sql import queries
+from customers.purchases.standing import Standing, standing
 from customers.purchases.tenders import kind_of
 from kit import events
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
-from kit.money import Currency, to_minor
-from langganan.events.v1.purchases_pb2 import PurchaseCompleted, PurchaseReturned
-from langganan.types.v1.line_pb2 import LINE_KIND_ROUNDING
+from langganan.events.v1.purchases_pb2 import PurchaseReturned
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,60 +53,12 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A purchase as it stands: its row, its sale, what is left, its returns (rows with event)."""
-
-    row: Any
-    sale: PurchaseCompleted
-    currency: Currency
-    left: Left
-    returns: tuple[tuple[Any, PurchaseReturned], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Returned:
     """A return as it was recorded; `total_left` of the purchase after it, minor units."""
 
     event: PurchaseReturned
     total_left: int
     receipt_number: str = ""
-
-
-async def standing(conn: Conn, merchant_id: str, purchase_id: str) -> Standing:
-    """Read a purchase and fold its returns; raises PURCHASE_NOT_FOUND."""
-    row = await queries.purchase(conn, merchant_id=merchant_id, purchase_id=purchase_id)
-    if row is None:
-        raise PurchaseNotFound(purchase_id)
-    rows = []
-    if row["revision"] > 1:
-        found = queries.returns_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
-        rows = [r async for r in found]
-    sale = PurchaseCompleted.FromString(row["body"])
-    currency = Currency(sale.currency_code, sale.minor_digits)
-    returns = tuple((r, PurchaseReturned.FromString(r["body"])) for r in rows)
-    return Standing(row, sale, currency, left_of(sale, currency, [e for _, e in returns]), returns)
-
-
-def left_of(sale: PurchaseCompleted, currency: Currency, returns: Sequence[PurchaseReturned]) -> Left:
-    """Return what is left of a sale after these returns."""
-    lines = []
-    for line in sale.lines:
-        net, quantity = to_minor(line.net, currency), line.quantity.thousandths
-        lines.append(LineLeft(line.line_id, net, quantity, net, quantity, line.kind == LINE_KIND_ROUNDING))
-    tenders = [
-        TenderLeft(t.tender_id, to_minor(t.amount, currency), t.WhichOneof("means") == "on_account")
-        for t in sale.tenders
-    ]
-    left = Left(tuple(lines), tuple(tenders))
-    line_at = {line.line_id: i for i, line in enumerate(lines)}
-    tender_at = {tender.tender_id: i for i, tender in enumerate(tenders)}
-    for event in returns:
-        left = left.less(
-            [(line_at[p.line_id], p.quantity_thousandths, p.amount) for p in event.lines],
-            [(tender_at[r.tender_id], r.amount) for r in event.refunds],
-            void=event.reason == Reason.VOID.name,
-        )
-    return left
 
 
 async def quote(conn: Conn, terms: Terms) -> Returned:
@@ -211,12 +161,12 @@ def _event(now: Standing, terms: Terms, decision: Decision) -> PurchaseReturned:
 
 def _complete(event: PurchaseReturned, now: Standing, request: Return, zone: str) -> None:
     """Put in what a quote does not have: id, store, times, revision."""
-    moment = model.moment(times.to_datetime(request.occurred_at), request.received_at)
+    moment = model.moment(instants.instant_if_any(request.occurred_at), request.received_at)
     event.return_id = request.return_id
     event.store_id = request.store_id
     event.time_zone = zone
     event.occurred_at.CopyFrom(request.occurred_at)
-    event.received_at.CopyFrom(times.to_stamp(request.received_at))
+    event.received_at.CopyFrom(instants.stamp(request.received_at))
     event.effective_at.CopyFrom(event.received_at if moment.implausible else request.occurred_at)
     event.revision = now.row["revision"] + 1
 

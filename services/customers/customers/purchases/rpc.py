@@ -7,8 +7,9 @@ from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from customers import instants
 from customers.merchants.store import Shops
-from customers.purchases import decode, encode, exceptions, listing, returning, returns_decode, times
+from customers.purchases import decode, encode, exceptions, listing, returning, returns_decode, standing
 from customers.purchases.errors import PurchaseNotFound
 from customers.purchases.recording import Recorded, Recorder
 from kit import auth, batch, db, ids, paging
@@ -80,7 +81,7 @@ class PurchaseService(PurchaseServiceServicer):
         ids.canonical_uuid(request.purchase_id, "purchase_id")
         merchant_id = auth.caller().merchant_id
         async with self._pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read"):
-            now = await returning.standing(conn, merchant_id, request.purchase_id)
+            now = await standing.standing(conn, merchant_id, request.purchase_id)
         if request.customer_id not in ("", now.sale.customer_id):
             raise PurchaseNotFound(request.purchase_id)
         return pb.GetPurchaseResponse(purchase=encode.purchase(now))
@@ -147,7 +148,7 @@ def _bound(request: pb.ListPurchasesRequest, name: str, default: datetime) -> da
     if not request.HasField(name):  # type: ignore[arg-type]
         return default
     stamp: Timestamp = getattr(request, name)
-    return times.to_datetime(stamp) or default
+    return instants.instant_if_any(stamp) or default
 
 
 def build(
