@@ -236,6 +236,13 @@ async def test_16_voids_release_once(credit):
     assert (await credit.authorize(customer, 3_000, hold.hold_id)).state == holds_pb2.HOLD_STATE_VOIDED
 
 
+async def test_a_declined_hold_stays_declined_when_it_is_voided(credit):
+    customer = await credit.open(limit=1_000)
+    declined = await credit.authorize(customer, 2_000)
+    assert await credit.void(customer, declined.hold_id) == declined
+    assert await credit.hold(customer, declined.hold_id) == declined
+
+
 def capture(hold, units=None):
     amount = None if units is None else Money(currency_code="IDR", units=units)
     return holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=hold.customer_id, amount=amount)
