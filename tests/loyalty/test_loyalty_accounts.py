@@ -166,3 +166,24 @@ async def test_an_account_that_nobody_has_heard_of_is_not_found(loyalty, refused
         loyalty.adjust(unknown, 5),
     ):
         assert await refused(call) == "ACCOUNT_NOT_FOUND"
+
+
+async def test_a_card_number_is_refused_wherever_text_is_kept(loyalty, refused):
+    customer, card = await loyalty.customer(), "4111 1111 1111 1111"
+    given = pb.AdjustPointsRequest(
+        adjustment_id=new_uuid(), customer_id=customer, points=5, reason=f"card {card}"
+    )
+    assert await refused(loyalty.accounts.AdjustPoints(given)) == "PAN_NOT_ALLOWED"
+    assert await loyalty.count("adjustments") == 0
+
+
+async def test_one_adjustment_id_for_two_customers_at_once_is_booked_for_one(loyalty, refused):
+    customers, adjustment_id = [await loyalty.customer() for _ in range(8)], new_uuid()
+    calls = (loyalty.adjust(customer, 5, adjustment_id) for customer in customers)
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(not isinstance(reply, Exception) for reply in replies) == 1
+    balances = [(await loyalty.account(customer)).balance for customer in customers]
+    assert sorted(balances) == [0] * 7 + [5]
+    for customer, balance in zip(customers, balances, strict=True):
+        if not balance:
+            assert await refused(loyalty.adjust(customer, 5, adjustment_id)) == "IDEMPOTENCY_CONFLICT"

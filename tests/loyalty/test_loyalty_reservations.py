@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import grpc.aio
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.type.money_pb2 import Money
@@ -147,6 +148,29 @@ async def test_sixteen_times_the_same_reserve_at_once_holds_once(loyalty, other_
     assert all(reply == replies[0] for reply in replies)
     assert (await loyalty.account(customer)).reserved == 60
     await loyalty.explained(customer)
+
+
+async def test_one_id_for_many_customers_at_once_holds_for_one_of_them(loyalty, other_processes, refused):
+    tills, customers = [loyalty.redemptions, *other_processes], []
+    for _ in range(12):
+        customers.append(await with_points(loyalty, 100))
+    for _ in range(5):
+        reservation_id = new_uuid()
+        calls = [tills[n % 4].Reserve(ask(who, 7, reservation_id)) for n, who in enumerate(customers)]
+        replies = await asyncio.gather(*(refused_or_held(refused, call) for call in calls))
+        assert sorted(replies) == ["HELD"] + ["IDEMPOTENCY_CONFLICT"] * 11
+    assert sum([(await loyalty.account(who)).reserved for who in customers]) == 35
+
+
+async def refused_or_held(refused, call):
+    try:
+        return pb.ReservationState.Name((await call).reservation.state).removeprefix("RESERVATION_STATE_")
+    except grpc.aio.AioRpcError as error:
+        return await refused(failed(error))
+
+
+async def failed(error):
+    raise error
 
 
 async def test_sixty_four_reservations_at_once_never_pass_the_points(loyalty, other_processes):

@@ -16,6 +16,7 @@ from loyalty.accounts import store
 from loyalty.accounts.model import Book, Cause
 from loyalty.errors import AccountNotFound, ExpiryPassed
 from loyalty.purchases.decode import local_day
+from loyalty.races import second_sees_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,17 @@ async def _adjust(conn: Conn, request: Adjustment) -> Adjusted | Exception:
 
 async def _write(conn: Conn, request: Adjustment, book: Book) -> None:
     await store.write(conn, [book])
-    await store.queries.insert_adjustment(
-        conn,
-        merchant_id=request.merchant_id,
-        adjustment_id=request.adjustment_id,
-        customer_id=book.account.customer_id,
-        fingerprint=request.mark,
-        entry_no=book.account.last_entry,
-        reason=request.reason,
-        staff_ref=request.staff_ref,
-    )
+    with second_sees_first():
+        await store.queries.insert_adjustment(
+            conn,
+            merchant_id=request.merchant_id,
+            adjustment_id=request.adjustment_id,
+            customer_id=book.account.customer_id,
+            fingerprint=request.mark,
+            entry_no=book.account.last_entry,
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
     metrics.POINTS.labels("ADJUST").inc(abs(request.points))
 
 

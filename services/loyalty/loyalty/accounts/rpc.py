@@ -8,7 +8,7 @@ from typing import Any
 import grpc.aio
 from google.type.date_pb2 import Date
 
-from kit import db, paging
+from kit import db, paging, pan
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
@@ -107,6 +107,7 @@ class AccountService(rpc.AccountServiceServicer):
     ) -> pb.AdjustPointsResponse:
         """Give or take points by hand."""
         asked = check_customer_id(request.customer_id)
+        pan.refuse([request.reason, request.origin.staff_ref])
         wanted = Adjustment(
             merchant_id=caller().merchant_id,
             adjustment_id=canonical_uuid(request.adjustment_id, "adjustment_id"),

@@ -41,7 +41,7 @@ class ProgramService(rpc.ProgramServiceServicer):
             found = catalogue.at(merchant_id, self._clock.now())
         if found is None:
             raise ProgramNotFound("there is no such program; set one with SetProgram")
-        return pb.GetProgramResponse(program=self._programs.message(merchant_id, found.version))
+        return pb.GetProgramResponse(program=catalogue.messages[merchant_id, found.version])
 
     async def SetProgram(self, request: pb.SetProgramRequest, context: Context) -> pb.SetProgramResponse:
         """Keep a new version."""

@@ -28,6 +28,7 @@ class Catalogue:
     """The programs of some merchants, as of one statement."""
 
     programs: dict[str, list[Program]]
+    messages: dict[tuple[str, int], pb.Program]
 
     def at(self, merchant_id: str, instant: datetime) -> Program | None:
         """Return the program that decides for a merchant at an instant."""
@@ -64,35 +65,37 @@ class Programs:
 
     async def catalogue(self, conn: Conn, merchant_ids: Iterable[str]) -> Catalogue:
         """Return the programs of these merchants."""
+        if len(self._known) > _CACHE_MAX:
+            self._known.clear()
         rows = [row async for row in _queries.versions(conn, merchant_ids=sorted(set(merchant_ids)))]
         keys = [(row["merchant_id"], row["version"]) for row in rows]
-        await self._learn(conn, [key for key in keys if key not in self._known])
+        known = {key: self._known[key] for key in keys if key in self._known}
+        known |= await self._learn(conn, [key for key in keys if key not in known])
         found: dict[str, list[Program]] = {}
         for key in keys:
-            found.setdefault(key[0], []).append(self._known[key][0])
-        return Catalogue(found)
-
-    def message(self, merchant_id: str, version: int) -> pb.Program:
-        """Return a version that a catalogue has named, as it was set."""
-        return self._known[merchant_id, version][1]
+            found.setdefault(key[0], []).append(known[key][0])
+        return Catalogue(found, {key: known[key][1] for key in keys})
 
     def known(self, merchant_id: str, version: int) -> Program | None:
         """Return a version if this process has it."""
         found = self._known.get((merchant_id, version))
         return found[0] if found else None
 
-    async def _learn(self, conn: Conn, keys: Sequence[tuple[str, int]]) -> None:
+    async def _learn(
+        self, conn: Conn, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[Program, pb.Program]]:
+        learnt: dict[tuple[str, int], tuple[Program, pb.Program]] = {}
         if not keys:
-            return
-        if len(self._known) > _CACHE_MAX:
-            self._known.clear()
+            return learnt
         rows = _queries.contents(
             conn, merchant_ids=[key[0] for key in keys], versions=[key[1] for key in keys]
         )
         async for row in rows:
             message = json_format.Parse(row["content"], pb.Program(), ignore_unknown_fields=True)
             compiled = compile_program(message, self.earning, self.tiers, strict=False)
-            self._known[row["merchant_id"], row["version"]] = (compiled, message)
+            learnt[row["merchant_id"], row["version"]] = (compiled, message)
+        self._known |= learnt
+        return learnt
 
     async def set(
         self, conn: Conn, requests: Sequence[SetRequest], wait: bool
@@ -114,8 +117,8 @@ class Programs:
         if before is not None:
             if before["fingerprint"] != mark:
                 return IdempotencyConflict("program request", request.request_id)
-            await self.catalogue(conn, [merchant_id])
-            return self.message(merchant_id, before["version"])
+            catalogue = await self.catalogue(conn, [merchant_id])
+            return catalogue.messages[merchant_id, before["version"]]
         if not asked.HasField("effective_from"):
             asked.effective_from.CopyFrom(stamp(request.now))
         asked.set_at.CopyFrom(stamp(request.now))

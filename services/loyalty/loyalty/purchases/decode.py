@@ -21,7 +21,6 @@ _KINDS = {
     "qris": tender_pb2.TENDER_KIND_QRIS,
     "transfer": tender_pb2.TENDER_KIND_TRANSFER,
     "e_wallet": tender_pb2.TENDER_KIND_E_WALLET,
-    "points": tender_pb2.TENDER_KIND_POINTS,
     "on_account": tender_pb2.TENDER_KIND_ON_ACCOUNT,
     "voucher": tender_pb2.TENDER_KIND_VOUCHER,
     "stored_value": tender_pb2.TENDER_KIND_STORED_VALUE,
@@ -60,9 +59,10 @@ def sale_from(event: purchases_pb2.PurchaseCompleted) -> Sale:
     for tender in event.tenders:
         amount = to_minor(tender.amount, currency)
         means = tender.WhichOneof("means")
-        tenders.append((_KINDS[means] if means else 0, amount))
         if means == "points":
             points.append(PointsTender(tender.tender_id, tender.points.reservation_id, amount))
+        else:
+            tenders.append((_KINDS[means] if means else 0, amount))
     return Sale(
         merchant_id=event.merchant_id,
         customer_id=event.customer_id,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from kit.money import Currency, share
-from langganan.types.v1 import tender_pb2
 from loyalty.accounts.model import Book, Cause
 from loyalty.errors import ProgramCurrencyMismatch
 from loyalty.programs.model import Line, Program, spend_of
@@ -18,7 +17,10 @@ from loyalty.tiers.plugins import TierFacts
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """A finished purchase; `at` is its effective time, `today` that day in its zone."""
+    """A finished purchase; `at` is its effective time, `today` that day in its zone.
+
+    `tenders` are the kinds (as types.v1 numbers them) and amounts of all that are not points.
+    """
 
     merchant_id: str
     customer_id: str
@@ -34,8 +36,8 @@ class Sale:
 
     def unearning(self, excluded: frozenset[int]) -> int:
         """Return what points and excluded tenders paid, minor units."""
-        points = tender_pb2.TENDER_KIND_POINTS
-        return sum(amount for kind, amount in self.tenders if kind == points or kind in excluded)
+        points = sum(tender.amount for tender in self.points_tenders)
+        return points + sum(amount for kind, amount in self.tenders if kind in excluded)
 
 
 @dataclass(slots=True)

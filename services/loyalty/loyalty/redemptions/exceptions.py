@@ -12,6 +12,7 @@ from kit.batch import LockedType
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from loyalty.errors import ExceptionNotFound, ExceptionResolved
+from loyalty.races import second_sees_first
 
 _queries = db.load(__file__)
 Row = Mapping[str, Any]
@@ -76,13 +77,14 @@ async def _resolve(conn: Conn, request: Settled) -> Row | Exception:
         return ExceptionNotFound("there is no such exception; list them first")
     if row["resolution"]:
         return ExceptionResolved(f"it was settled as {row['resolution']} before")
-    settled: Row = await _queries.resolve(
-        conn,
-        merchant_id=request.merchant_id,
-        exception_id=request.exception_id,
-        resolution=request.resolution,
-        resolved_at=request.now,
-        request_id=request.request_id,
-        staff_ref=request.staff_ref,
-    )
+    with second_sees_first():
+        settled: Row = await _queries.resolve(
+            conn,
+            merchant_id=request.merchant_id,
+            exception_id=request.exception_id,
+            resolution=request.resolution,
+            resolved_at=request.now,
+            request_id=request.request_id,
+            staff_ref=request.staff_ref,
+        )
     return settled

@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc.aio
 
-from kit import db, paging
+from kit import db, paging, pan
 from kit.auth import caller
 from kit.batch import Batcher, once
 from kit.clock import Clock
@@ -135,6 +135,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         self, request: pb.ResolveExceptionRequest, context: Context
     ) -> pb.ResolveExceptionResponse:
         """Say how an exception was settled."""
+        pan.refuse([request.origin.staff_ref])
         settled = exceptions.Settled(
             caller().merchant_id,
             canonical_uuid(request.request_id, "request_id"),

@@ -17,6 +17,7 @@ from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Source
 from loyalty.accounts.store import Opening
 from loyalty.programs.store import Programs
+from loyalty.races import second_sees_first
 from loyalty.redemptions.model import Marked, Redemption, Reservation, Wanted, release, reserve
 
 _queries = db.load(__file__)
@@ -117,7 +118,9 @@ async def reservations_of(conn: Conn, keys: Iterable[tuple[str, str]]) -> dict[t
 
 async def insert(conn: Conn, made: Sequence[Reservation]) -> None:
     """Keep new reservations."""
-    if made:
+    if not made:
+        return
+    with second_sees_first():
         await _queries.insert_reservations(
             conn,
             merchant_ids=[r.merchant_id for r in made],

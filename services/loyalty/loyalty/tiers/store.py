@@ -19,6 +19,7 @@ from loyalty.errors import AccountNotFound, TierNotFound, UntilPassed
 from loyalty.events import TOPIC, tier_changed
 from loyalty.programs.model import Program
 from loyalty.programs.store import Programs
+from loyalty.races import second_sees_first
 from loyalty.tiers.model import PINNED, TierChange, move
 from loyalty.tiers.plugins import TierFacts
 
@@ -173,15 +174,16 @@ class Pins:
 
     @staticmethod
     async def _write(conn: Conn, request: Pin, mark: bytes) -> None:
-        await _queries.insert_pin(
-            conn,
-            merchant_id=request.merchant_id,
-            request_id=request.request_id,
-            customer_id=request.customer_id,
-            fingerprint=mark,
-            tier=request.tier,
-            until=request.until,
-            reason=request.reason,
-            staff_ref=request.staff_ref,
-            set_at=request.now,
-        )
+        with second_sees_first():
+            await _queries.insert_pin(
+                conn,
+                merchant_id=request.merchant_id,
+                request_id=request.request_id,
+                customer_id=request.customer_id,
+                fingerprint=mark,
+                tier=request.tier,
+                until=request.until,
+                reason=request.reason,
+                staff_ref=request.staff_ref,
+                set_at=request.now,
+            )
