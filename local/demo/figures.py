@@ -35,11 +35,12 @@ async def scrape(ports: Mapping[str, int]) -> dict[str, list[Sample]]:
 
 
 def total(samples: Iterable[Sample], name: str, **labels: str) -> float:
-    """The sum of a metric over the samples that have these labels."""
+    """The sum of a metric over the samples that have these labels; the house's prefix may be left out."""
     return sum(
         value
         for sample, has, value in samples
-        if sample == name and all(has.get(key) == wanted for key, wanted in labels.items())
+        if sample.removeprefix("langganan_") == name.removeprefix("langganan_")
+        and all(has.get(key) == wanted for key, wanted in labels.items())
     )
 
 
