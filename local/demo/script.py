@@ -77,6 +77,12 @@ class Visit:
     sales: list[Sale] = field(default_factory=list)
     returns: list[Return] = field(default_factory=list)
 
+    @property
+    def length(self) -> int:
+        """About how many calls it takes."""
+        sales = sum(2 + 2 * bool(sale.redeem) + bool(sale.on_account) for sale in self.sales)
+        return sales + 2 * len(self.pays) + 2 * len(self.returns)
+
 
 Days = defaultdict[int, defaultdict[int, Visit]]
 Plan = dict[int, dict[int, Visit]]
