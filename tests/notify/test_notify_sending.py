@@ -270,6 +270,20 @@ async def test_sending_is_committed_before_the_relay_is_spoken_to(notify: Any, p
     assert await sweep == 1
 
 
+async def test_what_was_sent_is_written_even_when_its_customer_is_locked_for_long(
+    notify: Any, purchase: Any
+) -> None:
+    customer_id = await confirm(notify, purchase)
+    async with notify.run.pool.acquire() as conn, conn.transaction():
+        await conn.execute("SELECT FROM recipients FOR UPDATE")
+        sweep = asyncio.create_task(notify.sweep())
+        await eventually(lambda: notify.sink.taken)
+        done, _ = await asyncio.wait([sweep], timeout=0.8)  # longer than lock_timeout
+        assert not done
+    assert await sweep == 1
+    assert (await notify.only(customer_id)).state == SENT
+
+
 async def test_an_outcome_after_the_lease_is_not_written(
     start_notify: Any, new_database: Any, sink: Any, purchase: Any
 ) -> None:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from kit import db
+from kit.batch import once
 from kit.clock import Clock
 from notify import metrics
 from notify.channels.plugin import Channel, NotSent, Outbound
@@ -105,10 +106,14 @@ class Sender:
             else:
                 done.append((message, prepared))
         done += await self._send_all(ready)
-        async with db.transaction(self._pool) as conn:
-            written = await store.finish(conn, done, now=self._clock.now(), retry_s=self._settings.retry_s)
-        _count(done, written)
+        # As one request, for its retries: what is sent and cannot be written would be sent again.
+        _count(done, await once(self._pool, self._finish, done))
         return any(outcome.last_failure not in _UNAVAILABLE for _, outcome in done)
+
+    async def _finish(self, conn: db.Conn, lists: Sequence[list[Attempt]], wait: bool) -> list[list[Attempt]]:
+        del wait  # once always waits for locks
+        now, retry_s = self._clock.now(), self._settings.retry_s
+        return [await store.finish(conn, done, now=now, retry_s=retry_s) for done in lists]
 
     async def _with_contacts(self, messages: Sequence[Claimed]) -> list[tuple[Claimed, Contact | Reason]]:
         """Ask once for each merchant and purpose; where customers does not answer, say so of each."""
