@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime
 
 import pytest
@@ -220,3 +221,43 @@ async def test_an_exception_is_resolved_once(credit, refused):
     assert await refused(credit.invoices.ResolveException(other_body)) == "EXCEPTION_RESOLVED"
     other_body.exception_id = new_uuid()
     assert await refused(credit.invoices.ResolveException(other_body)) == "EXCEPTION_NOT_FOUND"
+
+
+async def test_everything_at_once_leaves_books_that_add_up(credit):
+    customers = [await credit.open(limit=50_000) for _ in range(3)]
+
+    async def visit(number):
+        customer = customers[number % 3]
+        hold = await credit.authorize(customer, 1_000 + number)
+        if hold.state != holds_pb2.HOLD_STATE_PENDING:
+            return
+        if number % 5 == 0:
+            await credit.void(customer, hold.hold_id)
+        sale = credit.sale(customer, (1_000 + number, hold.hold_id))
+        await credit.deliver(sale)
+        if number % 4 == 0:
+            await credit.deliver(credit.returned(sale, 500), sale)
+        if number % 3 == 0:
+            await credit.pay(customer, 2_000, allow=True)
+
+    await asyncio.gather(*(visit(number) for number in range(60)))
+    for customer in customers:
+        assert (await credit.account(customer)).held.units == 0
+        await credit.check_books(customer)
+
+
+@pytest.mark.parametrize("wrong", ["zone", "money", "customer", "purchase"])
+async def test_a_sale_that_cannot_be_read_is_parked_and_books_nothing(credit, wrong):
+    customer = await credit.open()
+    event = credit.sale(customer, (1_000, None))
+    if wrong == "zone":
+        event.payload.time_zone = "Asia"
+    elif wrong == "money":
+        event.payload.tenders[0].amount.nanos = 1
+    elif wrong == "customer":
+        event.payload.customer_id = ""
+    else:
+        event.payload.purchase_id = "P-1"
+    await credit.deliver(event)
+    assert len(await credit.parked(customer)) == 1
+    assert (await credit.account(customer)).posted.units == 0

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from credit.accounts import changes, encode, store
 from credit.accounts.model import Account
 from credit.callers import account_key
-from credit.errors import InvalidTimeZone
+from credit.zones import known_zone
 from kit import batch, db, ids, pan
 from kit.clock import Clock
 from kit.money import Currency
@@ -34,7 +33,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             net_days=request.net_days,
             currency_code=request.currency_code,
             minor_digits=request.minor_digits,
-            time_zone=_zone(request.time_zone),
+            time_zone=known_zone(request.time_zone),
             staff_ref=request.staff_ref,
         )
         return accounts_pb2.OpenAccountResponse(account=await self._apply(change))
@@ -92,11 +91,3 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
         today = account.local_date(self._clock.now())
         return encode.account(account, await store.overdue(conn, account, today))
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidTimeZone(name) from error
-    return name

@@ -32,7 +32,7 @@ def _read(
         try:
             found.append(read(event))
             refusals.append(None)
-        except (DomainError, ValueError, LookupError) as error:
+        except (DomainError, ValueError) as error:
             found.append([])
             refusals.append(error)
     return found, refusals

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from credit.accounts import encode
 from credit.accounts.model import Key
 from credit.holds.model import HoldKey
 from credit.invoices.model import Refund, TenderKey
+from credit.zones import known_zone
 from kit.events import Received
 from kit.ids import canonical_uuid, check_customer_id
 from kit.money import Currency
@@ -60,7 +60,6 @@ def sales(event: Received) -> list[Sale]:
             continue
         key = _payer(event, tender.on_account.account_customer_id)
         check_customer_id(key.customer_id)
-        ZoneInfo(payload.time_zone)
         hold_id = tender.on_account.hold_id
         found.append(
             Sale(
@@ -70,7 +69,7 @@ def sales(event: Received) -> list[Sale]:
                 key=key,
                 amount=encode.positive(tender.amount, currency),
                 currency=currency,
-                time_zone=payload.time_zone,
+                time_zone=known_zone(payload.time_zone),
                 hold_id=canonical_uuid(hold_id, "hold_id") if hold_id else None,
                 at=payload.effective_at.ToDatetime(UTC),
             )
