@@ -47,21 +47,19 @@ async def test_what_the_parts_hold_is_there_after_a_restart(stack_settings: Loca
         assert stack.token().split(".")[0] == kept_token.split(".")[0], "the signing key was made anew"
 
 
-async def test_only_the_owner_of_a_database_gets_in(stack_settings: LocalSettings) -> None:
-    async with Stack(stack_settings, services=()) as stack:
-        owned = stack.database_urls["loyalty"]
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await asyncpg.connect(owned.replace("/loyalty?", "/vault?"))
-        with pytest.raises(asyncpg.InvalidPasswordError):
-            await asyncpg.connect(owned.replace("loyalty:", "vault:", 1))
+async def test_only_the_owner_of_a_database_gets_in(stack: Stack) -> None:
+    owned = stack.database_urls["loyalty"]
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(owned.replace("/loyalty?", "/vault?"))
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(owned.replace("loyalty:", "vault:", 1))
 
 
-async def test_keys_are_readable_by_their_owner_alone(stack_settings: LocalSettings) -> None:
-    async with Stack(stack_settings, services=()) as stack:
-        folder = stack.keys.folder
-        assert folder.stat().st_mode & 0o077 == 0
-        for secret in ("signing.json", "postgres.json"):
-            assert (folder / secret).stat().st_mode & 0o077 == 0, secret
+def test_keys_are_readable_by_their_owner_alone(stack: Stack) -> None:
+    folder = stack.keys.folder
+    assert folder.stat().st_mode & 0o077 == 0
+    for secret in ("signing.json", "postgres.json", "vault.key"):
+        assert (folder / secret).stat().st_mode & 0o077 == 0, secret
 
 
 PORTS: dict[str, Callable[[LocalSettings], int]] = {
@@ -84,14 +82,15 @@ async def test_a_taken_port_is_named_with_its_part(part: str, stack_settings: Lo
             await Stack(stack_settings).start()
 
 
-async def test_a_part_that_dies_is_named_with_the_end_of_its_log(stack_settings: LocalSettings) -> None:
+async def test_a_part_that_dies_is_named_and_the_rest_is_stopped(stack_settings: LocalSettings) -> None:
     async with Stack(stack_settings, services=()) as stack:
-        pid = stack.parts["kafka"].pid
-        assert pid is not None
-        psutil.Process(pid).kill()
+        pids = {name: part.pid for name, part in stack.parts.items()}
+        assert len(pids) == 3
+        psutil.Process(pids["kafka"]).kill()
         with pytest.raises(PartFailed, match=r"^Kafka was killed by SIGKILL; its log is ") as failure:
             await stack.watch()
         assert any("kafka.server" in line for line in failure.value.log_tail)
+    assert all(pid is not None and gone(pid) for pid in pids.values())
 
 
 async def test_an_external_postgres_and_kafka_are_one_setting_each(
@@ -115,17 +114,9 @@ async def test_an_external_postgres_and_kafka_are_one_setting_each(
         await admin.close()
 
 
-async def test_one_folder_serves_one_stack(stack_settings: LocalSettings) -> None:
-    async with Stack(stack_settings, services=()):
-        with pytest.raises(PartFailed, match="runs already from"):
-            await Stack(stack_settings).start()
-
-
-async def test_stopping_leaves_no_process(stack_settings: LocalSettings) -> None:
-    async with Stack(stack_settings, services=()) as stack:
-        pids = [part.pid for part in stack.parts.values()]
-        assert len(pids) == 3
-    assert all(pid is not None and gone(pid) for pid in pids)
+async def test_one_folder_serves_one_stack(stack: Stack) -> None:
+    with pytest.raises(PartFailed, match="runs already from"):
+        await Stack(stack.settings).start()
 
 
 async def test_a_part_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
