@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from kit import paging
+from kit.errors import InvalidArgument
 from kit.fingerprint import Field
+from kit.ids import canonical_uuid
 
 Row = TypeVar("Row")
 _END = datetime.max.replace(tzinfo=UTC)
@@ -28,8 +30,13 @@ def before(token: str, *filter_: Field) -> Before:
     position = paging.decode(token, *filter_)
     if position is None:
         return Before()
-    at, id_ = position
-    return Before(datetime.fromisoformat(str(at)), str(id_))
+    try:
+        at, id_ = position
+        return Before(datetime.fromisoformat(str(at)).astimezone(UTC), canonical_uuid(str(id_), "page_token"))
+    except (ValueError, InvalidArgument) as error:
+        raise InvalidArgument(
+            "page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN"
+        ) from error
 
 
 def next_token(
