@@ -85,7 +85,7 @@ class Stack:
         mail = self.parts["mail"] = self._mail_sink()
         mail.start()
         await asyncio.gather(*(asyncio.to_thread(part.wait_ready) for part in (postgres, kafka) if part))
-        await asyncio.to_thread(mail.wait_ready, lambda: listens(self.ports.smtp), 15)
+        await asyncio.to_thread(mail.wait_ready, lambda: listens(self.ports.smtp), 60)
         self._say("creating databases and topics")
         await self._create(postgres.url() if postgres else str(self.settings.postgres_url))
         self._say("migrating the databases")
