@@ -51,7 +51,9 @@ STAGES = {
 class Run:
     """One run of the demo, from the raw data to the report."""
 
-    def __init__(self, wanted: int | None, seed: int, stages: Stages, console: Console) -> None:
+    def __init__(
+        self, wanted: int | None, seed: int, stages: Stages, console: Console, days: int | None = None
+    ) -> None:
         self._console = console
         self._stages = stages
         self._ids = Ids(seed)
@@ -61,14 +63,17 @@ class Run:
         households = sorted(set(self._baskets.households.tolist()))
         directory = Directory(seed)
         self._people: dict[int, Person] = {one: directory.person(one) for one in households}
-        self._plan: Plan = plan(self._baskets, self._people, seed, stages)
+        whole = plan(self._baskets, self._people, seed, stages)
+        self._plan: Plan = dict(list(whole.items())[:days])
         # The home store is that of the first visit.
         self._homes: dict[int, int] = {}
         for household, store in zip(
             self._baskets.households.tolist(), self._baskets.stores.tolist(), strict=True
         ):
             self._homes.setdefault(household, store)
-        self._progress.baskets_in_all = len(self._baskets)
+        self._progress.baskets_in_all = sum(
+            len(visit.sales) for visits in self._plan.values() for visit in visits.values()
+        )
         self._progress.customers = len(households)
 
     async def play(self, settings: LocalSettings) -> dict[str, Any]:
@@ -156,13 +161,15 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--stage", type=int, choices=STAGES, default=4, help="1 cash, 2 credit, 3 points and returns, 4 all"
     )
+    parser.add_argument("--days", type=int, help="only the first so many days, to measure and debug")
     arguments = parser.parse_args(argv)
     console = Console()
     wanted = os.environ.get("BASKETS") or "2000"
     seed = int(os.environ.get("SEED") or "7")
     try:
         console.print("[dim]reading the baskets[/]")
-        run = Run(None if wanted == "all" else int(wanted), seed, STAGES[arguments.stage], console)
+        count = None if wanted == "all" else int(wanted)
+        run = Run(count, seed, STAGES[arguments.stage], console, arguments.days)
         report = asyncio.run(run.play(LocalSettings()))
     except (PartFailed, TooManySurprises) as error:
         console.print(str(error), style="red", highlight=False, markup=False)
