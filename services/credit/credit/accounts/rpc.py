@@ -43,7 +43,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     ) -> accounts_pb2.GetAccountResponse:
         """Tell an account's balances at this moment."""
         key = account_key(request.customer_id)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             account = await store.read_open(conn, key)
             shown = await self._show(conn, account)
         return accounts_pb2.GetAccountResponse(account=shown)
@@ -54,7 +54,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         """Set the limit."""
         key = account_key(request.customer_id)
         pan.refuse([request.reason])
-        async with db.transaction(self._pool) as conn:  # for the currency, which never changes
+        async with self._pool.acquire(timeout=5) as conn:  # for the currency, which never changes
             account = await store.read_open(conn, key)
         change = changes.Change(
             key=key,
@@ -85,7 +85,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
 
     async def _apply(self, change: changes.Change) -> accounts_pb2.Account:
         account = await batch.once(self._pool, changes.apply, change)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             return await self._show(conn, account)
 
     async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:

@@ -93,7 +93,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         """Tell a hold."""
         key = account_key(request.customer_id)
         hold_key = HoldKey(key.merchant_id, ids.canonical_uuid(request.hold_id, "hold_id"))
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             hold = (await store.read(conn, [hold_key])).get(hold_key)
             account = (await accounts.read(conn, [key])).get(key)
         if hold is None or account is None or hold.customer_id != key.customer_id:

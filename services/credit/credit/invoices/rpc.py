@@ -30,7 +30,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         """Tell invoices by id, in the order asked."""
         merchant = caller().merchant_id
         keys = [InvoiceKey(merchant, ids.canonical_uuid(i, "invoice_ids")) for i in request.invoice_ids]
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             found = await store.find(conn, dict.fromkeys(keys))
             owners = await accounts.read(conn, {i.account_key for i in found.values()})
         return invoices_pb2.GetInvoicesResponse(
@@ -47,7 +47,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         filter_ = ("invoices", *key, request.open_only, request.purchase_id)
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             found = await store.page(
                 conn,
                 key,
@@ -72,7 +72,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         filter_ = ("exceptions", merchant, request.customer_id, request.include_resolved)
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             found = await store.exceptions_page(
                 conn,
                 merchant,
@@ -102,7 +102,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
             at=self._clock.now(),
         )
         marked = await batch.once(self._pool, resolve, wish)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             owner = (await accounts.read(conn, [key]))[key]
         return invoices_pb2.ResolveExceptionResponse(exception=_show_marked(marked, owner))
 

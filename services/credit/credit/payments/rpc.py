@@ -53,7 +53,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         filter_ = ("payments", *key)
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
-        async with db.transaction(self._pool) as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             found = await store.page(conn, key, before=before, size=size + 1)
             owners = await accounts.read(conn, [key])
         return payments_pb2.ListPaymentsResponse(
