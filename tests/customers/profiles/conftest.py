@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -42,9 +41,9 @@ class Desk:
     run: Running
     vault: asyncpg.Pool[asyncpg.Record]
     merchant: str
-    customers: Any
-    contacts: Any
-    merchants: Any
+    customers: profiles_pb2_grpc.CustomerServiceAsyncStub
+    contacts: contacts_pb2_grpc.ContactServiceAsyncStub
+    merchants: merchants_pb2_grpc.MerchantServiceAsyncStub
 
     async def set_merchant(self, **fields: Any) -> merchants_pb2.Merchant:
         merchant = {"name": "Toko Maju", "currency_code": "IDR", "time_zone": "Asia/Jakarta", **fields}
@@ -88,7 +87,7 @@ class Desk:
     async def update(self, *arguments: Any, **fields: Any) -> profiles_pb2.Customer:
         return (await self.customers.UpdateCustomer(self.change(*arguments, **fields))).customer
 
-    async def identify(self, register: str = "r1", **by: str) -> list[profiles_pb2.Match]:
+    async def identify(self, register: str = "r1", **by: Any) -> list[profiles_pb2.Match]:
         origin = Origin(store_id="pusat", register_id=register, staff_ref="staff-9")
         reply = await self.customers.Identify(profiles_pb2.IdentifyRequest(origin=origin, **by))
         return list(reply.matches)
@@ -151,7 +150,7 @@ async def house(
     settings = CustomersSettings(
         database_url=await new_database("customers"),
         vault_database_url=vault_url,
-        vault_keys_config=json.loads(json.dumps({"path": str(path), "create": True})),
+        vault_keys_config={"path": str(path), "create": True},
     )
     async with (
         asyncpg.create_pool(vault_url, min_size=1, max_size=2) as vault,
@@ -161,15 +160,10 @@ async def house(
 
 
 def desk_of(house: House, merchant: str) -> Desk:
-    run = house.run
-    return Desk(
-        run,
-        house.vault,
-        merchant,
-        run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant=merchant),
-        run.stub(contacts_pb2_grpc.ContactServiceStub, merchant=merchant),
-        run.stub(merchants_pb2_grpc.MerchantServiceStub, merchant=merchant),
-    )
+    customers: Any = house.run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant=merchant)
+    contacts: Any = house.run.stub(contacts_pb2_grpc.ContactServiceStub, merchant=merchant)
+    merchants: Any = house.run.stub(merchants_pb2_grpc.MerchantServiceStub, merchant=merchant)
+    return Desk(house.run, house.vault, merchant, customers, contacts, merchants)
 
 
 @pytest.fixture

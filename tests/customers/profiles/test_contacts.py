@@ -151,7 +151,7 @@ async def test_evidence_is_appended_once_and_listed_newest_first(
     assert listed == ["form-3", "form-2", "form-1", "form-0", "form-17"]
 
 
-BAD = [
+BAD: list[tuple[dict[str, Any], str]] = [
     ({"address": "081299999999"}, "CONTACT_POINT_NOT_FOUND"),
     ({"address": "halo"}, "INVALID_PHONE"),
     ({"notice_language": "Bahasa"}, "INVALID_LANGUAGE"),

@@ -57,7 +57,7 @@ async def test_two_first_calls_at_once_fix_one_currency(house: Any, refused: Any
     assert len(stayed) == 1
 
 
-BAD = [
+BAD: list[tuple[dict[str, Any], str]] = [
     ({"time_zone": "WIB"}, "INVALID_TIME_ZONE"),
     ({"currency_code": "ZZZ"}, "INVALID_CURRENCY"),
     ({"currency_code": "rupiah"}, "INVALID_FIELDS"),

@@ -44,12 +44,12 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
         found = await self._inquiring.submit(Inquiry(reader(Origin()), purpose, ids))
         opened = await self._vault.open_fields([r.person for r in found.reachable.values()])
         names = dict(zip(found.reachable, opened, strict=True))
-        shops = await self._shops_of(request.store_id, found, now)
+        speakers = await self._speakers(request.store_id, found, now)
         contacts = []
         for customer_id in ids:
             standing, reachable = found.standing.get(customer_id), found.reachable.get(customer_id)
             store_id = request.store_id or (standing.home_store_id if standing else "")
-            message = _bare(customer_id, standing, shops[store_id])
+            message = _bare(customer_id, standing, speakers[store_id])
             if reachable is not None:
                 await self._fill(message, purpose, reachable, names[customer_id], now)
             else:
@@ -59,13 +59,15 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
             contacts.append(message)
         return contacts_pb2.GetContactsResponse(contacts=contacts)
 
-    async def _shops_of(self, store_id: str, found: Found, now: datetime) -> dict[str, Shop]:
+    async def _speakers(
+        self, store_id: str, found: Found, now: datetime
+    ) -> dict[str, contacts_pb2.CustomerContact]:
         merchant_id = auth.caller().merchant_id
         wanted = {store_id, *(store_id or s.home_store_id for s in found.standing.values())}
         shops = await self._shops.look_up(self._pool, [(merchant_id, s) for s in wanted], now)
         if not shops:
             raise MerchantNotSet(merchant_id)
-        return {shop.store_id: shop for shop in shops.values()}
+        return {shop.store_id: _speaker(shop) for shop in shops.values()}
 
     async def _fill(
         self,
@@ -115,12 +117,11 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
         return contacts_pb2.ListConsentsResponse(consents=consents, next_page_token=token)
 
 
-def _bare(customer_id: str, standing: Standing | None, shop: Shop) -> contacts_pb2.CustomerContact:
-    """What may be said of anybody: the shop, and the customer's language and zone."""
+def _speaker(shop: Shop) -> contacts_pb2.CustomerContact:
+    """What is the same for whomever a shop speaks to, unless the customer says otherwise."""
     return contacts_pb2.CustomerContact(
-        customer_id=customer_id,
-        language=standing.language if standing else shop.language,
-        time_zone=(standing.time_zone if standing else "") or shop.time_zone,
+        language=shop.language,
+        time_zone=shop.time_zone,
         quiet_hours=hours_message(shop.quiet),
         greeting_hours=hours_message(shop.greeting),
         shop_name=shop.name,
@@ -128,3 +129,15 @@ def _bare(customer_id: str, standing: Standing | None, shop: Shop) -> contacts_p
         currency_code=shop.currency.code,
         minor_digits=shop.currency.digits,
     )
+
+
+def _bare(
+    customer_id: str, standing: Standing | None, speaker: contacts_pb2.CustomerContact
+) -> contacts_pb2.CustomerContact:
+    """What may be said of anybody: the shop, and the customer's language and zone."""
+    message = contacts_pb2.CustomerContact(customer_id=customer_id)
+    message.MergeFrom(speaker)
+    if standing is not None:
+        message.language = standing.language
+        message.time_zone = standing.time_zone or speaker.time_zone
+    return message

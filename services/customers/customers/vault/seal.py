@@ -41,15 +41,16 @@ class PersonKey:
 class Sealer:
     """Seals and opens the fields of one customer."""
 
-    __slots__ = ("_cipher", "_owner", "key_version")
+    __slots__ = ("_after", "_before", "_cipher", "key_version")
 
     def __init__(self, merchant_id: str, customer_id: str, key_version: int, key: bytes) -> None:
-        self._owner = (merchant_id, customer_id)
+        self._before = _joined(merchant_id, customer_id, "")
+        self._after = _joined("", str(key_version))
         self._cipher = AESGCM(key)
         self.key_version = key_version
 
     def _bound(self, field: str) -> bytes:
-        return _joined(*self._owner, field, str(self.key_version))
+        return self._before + field.encode() + self._after
 
     def seal(self, field: str, text: str) -> bytes:
         """Return nonce, ciphertext and tag; bound to merchant, customer, field and key version."""
