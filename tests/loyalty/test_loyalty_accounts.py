@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from google.type.date_pb2 import Date
 
+from kit import paging
 from kit.ids import new_customer_id, new_uuid
 from langganan.events.v1 import purchases_pb2
 from langganan.loyalty.v1 import accounts_pb2 as pb
@@ -187,3 +188,16 @@ async def test_one_adjustment_id_for_two_customers_at_once_is_booked_for_one(loy
     for customer, balance in zip(customers, balances, strict=True):
         if not balance:
             assert await refused(loyalty.adjust(customer, 5, adjustment_id)) == "IDEMPOTENCY_CONFLICT"
+
+
+@pytest.mark.parametrize(
+    "position", [[], ["x", 1], ["0001-01-01T00:00:00+23:00", 1], ["2026-01-01T00:00:00", "x"], [1, 2**70]]
+)
+async def test_a_forged_page_token_is_refused(loyalty, refused, position):
+    customer = await loyalty.customer()
+    token = paging.encode(position, "entries", loyalty.merchant, customer)
+    forged = pb.ListEntriesRequest(customer_id=customer, page_token=token)
+    assert await refused(loyalty.accounts.ListEntries(forged)) == "INVALID_PAGE_TOKEN"
+    token = paging.encode(position, "exceptions", loyalty.merchant, customer, False)
+    forged = redemptions_pb2.ListExceptionsRequest(customer_id=customer, page_token=token)
+    assert await refused(loyalty.redemptions.ListExceptions(forged)) == "INVALID_PAGE_TOKEN"

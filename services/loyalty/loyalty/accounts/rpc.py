@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import grpc.aio
@@ -17,6 +17,7 @@ from kit.errors import InvalidArgument
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import accounts_pb2_grpc as rpc
+from loyalty import pages
 from loyalty.accounts import codec, store
 from loyalty.accounts.adjust import Adjustment, adjust
 from loyalty.accounts.model import Account
@@ -25,7 +26,6 @@ from loyalty.programs.store import Programs
 from loyalty.tiers.standing import standing_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_END = datetime.max.replace(tzinfo=UTC)
 
 
 class AccountService(rpc.AccountServiceServicer):
@@ -45,7 +45,7 @@ class AccountService(rpc.AccountServiceServicer):
         merchant_id, asked = caller().merchant_id, check_customer_id(request.customer_id)
         size = paging.page_size(request.page_size)
         filter_ = ("entries", merchant_id, asked)
-        position = paging.decode(request.page_token, *filter_)
+        before_at, before_no = pages.before(request.page_token, 0, pages.entry_no, *filter_)
         async with self._pool.acquire() as conn:
             _, account = await self._account(conn, asked)
             rows = [
@@ -54,8 +54,8 @@ class AccountService(rpc.AccountServiceServicer):
                     conn,
                     merchant_id=merchant_id,
                     customer_id=account.customer_id,
-                    before_at=datetime.fromisoformat(str(position[0])) if position else _END,
-                    before_no=int(position[1]) if position else 0,
+                    before_at=before_at,
+                    before_no=before_no,
                     limit=size + 1,
                 )
             ]

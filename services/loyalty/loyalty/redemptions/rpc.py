@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import grpc.aio
@@ -17,6 +17,7 @@ from kit.ids import canonical_uuid, check_customer_id
 from kit.money import Currency, to_money
 from langganan.loyalty.v1 import redemptions_pb2 as pb
 from langganan.loyalty.v1 import redemptions_pb2_grpc as rpc
+from loyalty import pages
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Account
 from loyalty.errors import ReservationNotFound
@@ -31,7 +32,7 @@ from loyalty.redemptions.say import say
 from loyalty.redemptions.store import Freed, reservations_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_END = (datetime.max.replace(tzinfo=UTC), str(uuid.UUID(int=2**128 - 1)))
+_LAST = str(uuid.UUID(int=2**128 - 1))
 
 
 class RedemptionService(rpc.RedemptionServiceServicer):
@@ -117,8 +118,9 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         if request.customer_id:
             check_customer_id(request.customer_id)
         filter_ = ("exceptions", merchant_id, request.customer_id, request.include_resolved)
-        position = paging.decode(request.page_token, *filter_)
-        before = (datetime.fromisoformat(str(position[0])), str(position[1])) if position else _END
+        before = pages.before(
+            request.page_token, _LAST, lambda id_: canonical_uuid(str(id_), "page_token"), *filter_
+        )
         async with self._pool.acquire() as conn:
             rows = await exceptions.page(
                 conn, merchant_id, request.customer_id, request.include_resolved, before, size + 1
