@@ -12,6 +12,7 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
+from kit import paging
 from kit.ids import new_customer_id
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
 from notify.messages.model import Reason, State
@@ -220,11 +221,13 @@ async def test_a_page_token_is_bound_to_its_filter(notify: Any, send_request: An
     for _ in range(3):
         await notify.messages.SendMessage(send_request(customer_id))
     page = await notify.messages.ListMessages(messages_pb2.ListMessagesRequest(page_size=1))
+    made_up = paging.encode(["yesterday", "x"], "toko", "", "", ())
     expected = (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN")
     for other in (
         messages_pb2.ListMessagesRequest(customer_id=customer_id, page_token=page.next_page_token),
         messages_pb2.ListMessagesRequest(kind="birthday", page_token=page.next_page_token),
         messages_pb2.ListMessagesRequest(page_token="garbage"),
+        messages_pb2.ListMessagesRequest(page_token=made_up),
     ):
         assert await refused(notify.messages.ListMessages(other)) == expected
 
