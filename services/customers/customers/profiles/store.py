@@ -12,7 +12,7 @@ from customers import events
 from customers.errors import CustomerNotFound, MemberCodeHeld
 from customers.merchants.store import Shops
 from customers.profiles.model import NEUTRAL, Facts
-from customers.vault.store import Pending
+from customers.vault.pending import Pending
 from kit import db
 from kit.events import Outgoing, publish
 

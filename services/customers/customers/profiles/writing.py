@@ -16,11 +16,13 @@ from customers.errors import ContactHeld, CustomerErased, CustomerNotFound, Memb
 from customers.merchants.model import Shop
 from customers.profiles import model, store
 from customers.profiles.model import Draft
+from customers.vault import pending as pendings
 from customers.vault import read
 from customers.vault import store as vault_store
+from customers.vault.pending import Pending
 from customers.vault.read import Access, Reader
 from customers.vault.seal import PersonKey, Sealer, Token
-from customers.vault.store import Contents, Held, Pending, Write, Written
+from customers.vault.store import Contents, Held, Write, Written
 from customers.vault.vault import Vault
 from kit import db
 from kit.batch import once
@@ -134,7 +136,7 @@ class Profiles:
             return
         done = await once(self._pool, self._completion.apply, pending)
         async with self._vault.pool.acquire() as conn:
-            await vault_store.settle(conn, done)
+            await pendings.settle(conn, done)
 
     def _write(
         self,
@@ -236,7 +238,7 @@ class Profiles:
                 if await store.existing(conn, [(one.merchant_id, one.customer_id)]):
                     return
             async with db.transaction(self._vault.pool) as conn:
-                await vault_store.withdraw(conn, one, unless_touched=False)
+                await pendings.withdraw(conn, one, unless_touched=False)
 
 
 def _created(r: Registration) -> dict[str, Any]:

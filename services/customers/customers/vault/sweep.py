@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 
 from customers import metrics
-from customers.vault import store
-from customers.vault.store import Pending
+from customers.vault import pending as pendings
+from customers.vault.pending import Pending
 from kit import db
 from kit.sweep import CLAIM_MAX
 
@@ -39,7 +39,7 @@ class HalfDone:
         """Work on up to 200 half-done writes; return how many were completed or withdrawn."""
         del now  # a lease is wall time
         async with db.transaction(self._pool) as conn:
-            claimed = await store.claim(conn, self._complete_after_s, self._withdraw_after_s, CLAIM_MAX)
+            claimed = await pendings.claim(conn, self._complete_after_s, self._withdraw_after_s, CLAIM_MAX)
         if not claimed:
             return 0
         exists = await self._existing({(p.merchant_id, p.customer_id) for p in claimed})
@@ -51,7 +51,7 @@ class HalfDone:
             # An update of a customer that does not exist waits for its registration's end.
             if one.version == 1 and (one.merchant_id, one.customer_id) not in exists:
                 async with db.transaction(self._pool) as conn:
-                    withdrawn += await store.withdraw(conn, one, unless_touched=True)
+                    withdrawn += await pendings.withdraw(conn, one, unless_touched=True)
         metrics.VAULT_WITHDRAWN.inc(withdrawn)
         log.info("half_done_writes", completed=len(ready), withdrawn=withdrawn)
         return len(ready) + withdrawn
