@@ -11,6 +11,8 @@ from kit.errors import InvalidArgument
 _RUN = re.compile(
     r"(?<!\d)(?:\d{13,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5})(?!\d)", re.ASCII
 )
+# What any of these begins with, found ten times as fast: most texts hold nothing like it.
+_HINT = re.compile(r"[0-9][0-9 -]{11}[0-9]")
 # Prefixes that schemes issue (ISO/IEC 7812), with the lengths in use: without them every tenth receipt
 # number of 13 digits or more would be refused by chance of its check digit.
 _ISSUED = re.compile(
@@ -65,7 +67,10 @@ def _never(_: str) -> bool:
 
 def refuse(texts: Iterable[str], *, unless: Callable[[str], bool] = _never) -> None:
     """Raise PAN_NOT_ALLOWED where a text holds a card number; `unless` excuses a run of digits."""
-    for found in _RUN.finditer("\n".join(texts)):
+    text = "\n".join(texts)
+    if _HINT.search(text) is None:
+        return
+    for found in _RUN.finditer(text):
         digits = found.group().replace(" ", "").replace("-", "")
         if _ISSUED.fullmatch(digits) and luhn(digits) and not unless(digits):
             raise PanNotAllowed

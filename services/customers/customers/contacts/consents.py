@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from customers import pan
 from customers.contacts import store
 from customers.contacts.model import BirthDate, is_minor, normal_address
 from customers.contacts.reading import Standing, read_standing
@@ -20,7 +19,7 @@ from customers.profiles.decode import channel_name, origin_key
 from customers.vault import read
 from customers.vault.read import Access, Reader, SealedPerson
 from customers.vault.vault import Vault
-from kit import db
+from kit import db, pan
 from kit.batch import once
 from kit.errors import IdempotencyConflict
 from kit.ids import canonical_uuid

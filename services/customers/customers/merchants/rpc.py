@@ -7,7 +7,6 @@ from typing import Any
 
 from google.type.timeofday_pb2 import TimeOfDay
 
-from customers import pan
 from customers.errors import Invalid
 from customers.instants import stamp
 from customers.merchants import store
@@ -23,7 +22,7 @@ from customers.merchants.model import (
     check_zone,
     currency,
 )
-from kit import auth, db, paging
+from kit import auth, db, paging, pan
 from kit.batch import once
 from kit.clock import Clock
 from kit.ids import canonical_uuid

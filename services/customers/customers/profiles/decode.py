@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from customers import pan
 from customers.contacts.model import EMAIL, BirthDate, ContactPoint, check_birth_date, normal_address
 from customers.errors import Invalid
 from customers.instants import instant
 from customers.merchants.model import check_language, check_zone
 from customers.profiles.model import NEUTRAL, SEALED, SETTABLE_STATUS, UPDATABLE, Draft, normal_code
+from kit import pan
 from langganan.customers.v1 import contacts_pb2, profiles_pb2
 from langganan.types.v1.origin_pb2 import Origin
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from customers import pan
 from customers.contacts.model import EMAIL, PHONE, normal_email, normal_phone
 from customers.errors import MerchantNotSet
 from customers.merchants.model import Shop
@@ -16,7 +15,7 @@ from customers.profiles.model import greeting_name, mask, normal_code
 from customers.profiles.writing import Profiles, Registration, Update
 from customers.vault.read import Reader
 from customers.vault.vault import Vault
-from kit import auth, db
+from kit import auth, db, pan
 from kit.batch import Batcher
 from kit.clock import Clock
 from kit.errors import InvalidArgument

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from customers import instants, pan
+from customers import instants
 from customers.purchases import model, tenders
 from customers.purchases.errors import Duplicate
-from kit import ids
+from kit import ids, pan
 from kit.events.envelope import MAX_PAYLOAD_BYTES, EventTooLarge
 from kit.fingerprint import Field, fingerprint
 from kit.money import Currency, InvalidMoney, to_minor, to_money

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from customers import pan
 from customers.purchases.errors import Duplicate
 from customers.purchases.returning import Return, Terms
 from customers.purchases.splitting import Item, Reason
-from kit import ids
+from kit import ids, pan
 from kit.fingerprint import fingerprint
 from kit.money import Currency, InvalidMoney, to_minor
 from langganan.customers.v1.purchases_pb2 import QuoteReturnRequest, RecordReturnRequest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from customers import pan
+from kit import pan
 
 
 @pytest.mark.parametrize(
