@@ -48,12 +48,6 @@ class VariableNotNeutral(NotifyError, InvalidArgument):
     reason = "VARIABLE_NOT_NEUTRAL"
 
 
-class PanNotAllowed(NotifyError, InvalidArgument):
-    """A variable passes as a payment card's number."""
-
-    reason = "PAN_NOT_ALLOWED"
-
-
 class InvalidTimeZone(NotifyError, InvalidArgument):
     """Not an IANA time zone."""
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from notify.errors import PanNotAllowed, VariableNotNeutral
+from kit import pan
+from notify.errors import VariableNotNeutral
 
 Json = dict[str, object]
 
@@ -35,22 +36,11 @@ TYPE_NAMES: Mapping[type, str] = {str: "text", int: "integer", Amount: "money", 
 
 _EMAIL = re.compile(r"[^\s@]@[^\s@]")
 _PHONE = re.compile(r"(?<![\w.-])(?:\+\d[\d ().-]{6,}\d|(?:62|0)8\d[\d -]{6,11}\d)(?![\w-])")
-_CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
-
-
-def _luhn(digits: str) -> bool:
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 else 1)
-        total += value - 9 if value > 9 else value
-    return total % 10 == 0
 
 
 def check_neutral(name: str, text: str) -> str:
     """Return `text`; raise PAN_NOT_ALLOWED for a card number, VARIABLE_NOT_NEUTRAL for an address."""
-    for found in _CARD.finditer(text):
-        if _luhn(re.sub(r"\D", "", found[0])):
-            raise PanNotAllowed(f"variable {name} passes as a card number; send a reference", field=name)
+    pan.refuse([text])
     if _EMAIL.search(text) or _PHONE.search(text):
         raise VariableNotNeutral(
             f"variable {name} looks like an e-mail address or a phone number; notify asks customers for "
