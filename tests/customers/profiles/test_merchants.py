@@ -103,6 +103,16 @@ async def test_stores_are_listed_by_id_page_by_page(desk: Any, refused: Any) -> 
     assert (await refused(desk.merchants.ListStores(other))).reason == "INVALID_PAGE_TOKEN"
 
 
+async def test_setting_a_store_sixteen_times_sets_it_once(desk: Any, refused: Any) -> None:
+    store = merchants_pb2.Store(store_id="s16", name="Enam Belas")
+    request = merchants_pb2.SetStoreRequest(request_id=new_uuid(), store=store)
+    replies = await asyncio.gather(*(desk.merchants.SetStore(request) for _ in range(16)))
+    assert {r.store.name for r in replies} == {"Enam Belas"}
+    assert await desk.count("stores") == 1
+    request.store.name = "Lain"
+    assert (await refused(desk.merchants.SetStore(request))).reason == "IDEMPOTENCY_CONFLICT"
+
+
 async def test_an_unknown_store_registers_itself_with_the_merchants_zone_and_is_reported(desk: Any) -> None:
     shops, now = Shops(), desk.run.clock.now()
     keys = [(desk.merchant, "dikenal-till"), (desk.merchant, ""), ("nobody", "x")]

@@ -125,6 +125,29 @@ async def test_a_number_that_was_sold_again_passes_to_its_new_holder(
     assert list(facts[-1].changed_fields) == ["contact_points"]
 
 
+async def test_sixteen_take_overs_at_once_leave_one_holder(desk: Any, point: Any, number: str) -> None:
+    made = [await desk.create(f"Orang {n}") for n in range(16)]
+    outcomes = await asyncio.gather(
+        *(desk.update(c.customer_id, contact_points=[point(number)], take_over=True) for c in made)
+    )
+    (match,) = await desk.identify(phone=number)
+    live = [
+        c.customer_id
+        for c in [await desk.get(o.customer_id) for o in outcomes]
+        if any(not p.HasField("valid_to") for p in c.contact_points)
+    ]
+    assert live == [match.customer_id]
+    for customer in made:
+        revisions = [f.revision for f in await desk.facts(customer.customer_id)]
+        assert revisions == list(range(1, len(revisions) + 1))
+
+
+async def test_what_the_database_cannot_hold_is_refused_and_writes_nothing(desk: Any, refused: Any) -> None:
+    info = await refused(desk.customers.CreateCustomer(desk.creation("Budi", city="a\x00b")))
+    assert info.reason == "REFUSED_BY_DATABASE"
+    assert await desk.count("customers") + await desk.count_vault("people") == 0
+
+
 async def test_a_number_marked_shared_by_all_has_several_holders_with_masked_names(
     desk: Any, point: Any, refused: Any, number: str
 ) -> None:

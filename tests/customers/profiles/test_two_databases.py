@@ -128,6 +128,29 @@ async def test_an_update_that_died_in_between_is_completed_by_the_sweep(
     assert await desk.count_vault("pending") == 0
 
 
+async def test_an_update_whose_predecessor_somebody_else_holds_waits_for_it(
+    house: Any, desk: Any, sweep: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.create("Budi")
+    await dying(house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo"), monkeypatch)
+    await dying(
+        house, desk, "UpdateCustomer", desk.change(made.customer_id, province="Jawa Tengah"), monkeypatch
+    )
+    async with house.vault.acquire() as other:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(
+            "SELECT 1 FROM pending WHERE customer_id = $1 AND version = 2 FOR UPDATE", made.customer_id
+        )
+        await sweep()
+        assert [f.revision for f in await desk.facts(made.customer_id)] == [1]
+        await transaction.rollback()
+    await sweep()
+    after = await desk.get(made.customer_id)
+    assert (after.city, after.province) == ("Solo", "Jawa Tengah")
+    assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]
+
+
 async def test_the_next_update_completes_the_one_that_died(
     house: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,13 +12,13 @@ import asyncpg
 from customers import metrics
 from customers.errors import TooManyMisses
 from customers.profiles import store
+from customers.profiles.model import NAMES
 from customers.vault import read
 from customers.vault.read import Access, Reader, Register, SealedPerson
 from customers.vault.seal import Token
 from kit import db
 
 MATCHES_MAX = 20
-NAMES = ("full_name", "nickname")
 
 
 @dataclass(frozen=True, slots=True)

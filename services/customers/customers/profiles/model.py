@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ SEALED = ("full_name", "nickname", "birth_date", "address", "postal_code", "note
 NEUTRAL = ("gender", "city", "province", "status", "language", "time_zone", "acquisition_source")
 UPDATABLE = frozenset({*SEALED, *NEUTRAL, "contact_points", "member_codes"})
 SETTABLE_STATUS = frozenset({"ACTIVE", "INACTIVE", "RESTRICTED"})
-SEARCH_NAME, SEARCH_BIRTHDAY = "name", "birthday"
+NAMES = ("full_name", "nickname")
 
 _CODE = re.compile(r"[A-Z0-9][A-Z0-9-]{2,30}[A-Z0-9]", re.ASCII)
 _WORD = re.compile(r"\w+")
@@ -90,9 +90,9 @@ def mask(name: str) -> str:
     return " ".join(word[0] + "***" for word in name.split())
 
 
-def name_parts(names: Iterable[str]) -> set[str]:
-    """The words of names as they are looked up: without case and accents, two letters at least."""
-    plain = unicodedata.normalize("NFKD", " ".join(names))
+def name_parts(name: str) -> set[str]:
+    """The words of a name as they are looked up: without case and accents, two letters at least."""
+    plain = unicodedata.normalize("NFKD", name)
     letters = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
     return {word for word in _WORD.findall(letters) if len(word) > 1}
 

@@ -29,22 +29,30 @@ class Completion:
     async def apply(
         self, conn: db.Conn, requests: Sequence[Sequence[Pending]], wait: bool
     ) -> list[list[Pending]]:
-        """Apply changes that are pending, in order; one that is known already does nothing."""
+        """Apply changes that are pending, in order, and return those that are known afterwards.
+
+        One that is known already does nothing. One whose predecessor is missing waits for it.
+        """
         del wait
         return [await self._apply(conn, pending) for pending in requests]
 
     async def _apply(self, conn: db.Conn, pending: Sequence[Pending]) -> list[Pending]:
         ordered = sorted(pending, key=lambda p: (p.merchant_id, p.customer_id, p.version))
         revisions = await lock(conn, sorted({(p.merchant_id, p.customer_id) for p in ordered}))
+        known: list[Pending] = []
         for one in ordered:
             key = (one.merchant_id, one.customer_id)
-            if one.version <= revisions.get(key, 0):
+            following = revisions.get(key, 0) + 1
+            if one.version > following:
+                continue
+            known.append(one)
+            if one.version < following:
                 continue
             event = await self._one(conn, one, exists=key in revisions)
             if event is not None:
                 await publish(conn, events.TOPIC, [event])
             revisions[key] = one.version
-        return ordered
+        return known
 
     async def _one(self, conn: db.Conn, pending: Pending, *, exists: bool) -> Outgoing | None:
         merchant_id, customer_id, change = pending.merchant_id, pending.customer_id, pending.change

@@ -97,7 +97,7 @@ class Profiles:
         )
         await self._check_codes(r.draft, merchant_id, "CREATE", r.request_id, "")
         person, sealer = await self._vault.keyring.create(merchant_id, new_customer_id())
-        write = self._write("CREATE", r, fields, person, sealer, _created(r), {})
+        write = self._write("CREATE", r, fields, person, sealer, _created(r))
         written = await self._to_vault(write, r.reader)
         self._check_same(written, write, fields)
         try:
@@ -119,12 +119,11 @@ class Profiles:
             raise CustomerErased(u.customer_id)
         await self._check_codes(u.draft, key[0], "UPDATE", u.request_id, u.customer_id)
         async with self._vault.pool.acquire() as conn:
-            found = (await read.read_people(conn, [key], ("full_name", "nickname"))).get(key)
+            found = (await read.read_people(conn, [key], ())).get(key)
         if found is None:
             raise CustomerErased(u.customer_id)
         sealer = await self._vault.keyring.sealer(found.key)
-        (names,) = await self._vault.open_fields([found])
-        write = self._write("UPDATE", u, fields, found.key, sealer, _changed(u), names)
+        write = self._write("UPDATE", u, fields, found.key, sealer, _changed(u))
         written = await self._to_vault(write, u.reader)
         self._check_same(written, write, fields)
         await self.complete(written.pending)
@@ -146,7 +145,6 @@ class Profiles:
         person: PersonKey,
         sealer: Sealer,
         change: Mapping[str, Any],
-        names: Mapping[str, str],
     ) -> Write:
         index, merchant_id, draft = self._vault.index, person.merchant_id, request.draft
         points = draft.points
@@ -155,7 +153,7 @@ class Profiles:
                 name: sealer.seal(name, value) if value else None for name, value in draft.sealed.items()
             },
             points=None if points is None else self._vault.seal_points(merchant_id, sealer, points),
-            search=self._search(merchant_id, draft, names),
+            search=self._search(merchant_id, draft),
         )
         return Write(
             kind,
@@ -170,22 +168,14 @@ class Profiles:
             request.etag if isinstance(request, Update) else "",
         )
 
-    def _search(self, merchant_id: str, draft: Draft, names: Mapping[str, str]) -> dict[str, list[Token]]:
-        """Search tokens of what changes: parts of both names, and the birthday."""
-        search: dict[str, list[Token]] = {}
-        if "full_name" in draft.sealed or "nickname" in draft.sealed:
-            both = {"full_name": "", "nickname": "", **names, **draft.sealed}
-            parts = model.name_parts([both["full_name"], both["nickname"]])
-            search[model.SEARCH_NAME] = [
-                self._vault.index.token(merchant_id, model.SEARCH_NAME, p) for p in parts
-            ]
+    def _search(self, merchant_id: str, draft: Draft) -> dict[str, list[Token]]:
+        """Search tokens of what changes, by kind: words of the names, and the birthday."""
+        words = {name: model.name_parts(draft.sealed[name]) for name in model.NAMES if name in draft.sealed}
         if "birth_date" in draft.sealed:
             born = draft.sealed["birth_date"]
-            days = [model.birthday(BirthDate.parse(born))] if born else []
-            search[model.SEARCH_BIRTHDAY] = [
-                self._vault.index.token(merchant_id, model.SEARCH_BIRTHDAY, day) for day in days
-            ]
-        return search
+            words["birth_date"] = {model.birthday(BirthDate.parse(born))} if born else set()
+        token = self._vault.index.token
+        return {kind: [token(merchant_id, kind, word) for word in sorted(of)] for kind, of in words.items()}
 
     async def _to_vault(self, write: Write, reader: Reader) -> Written:
         try:

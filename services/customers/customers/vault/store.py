@@ -170,7 +170,7 @@ async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
 
 
 async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
-    """Lock the addresses and return the tokens that other holders must give up; raises Held."""
+    """Lock the addresses; return the tokens (under every key) that other holders give up, or raise Held."""
     if not w.contents.points:
         return {}
     await queries.lock_tokens(conn, locks=sorted({p.token.lock for p in w.contents.points}))
@@ -188,7 +188,7 @@ async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
             continue
         if not w.take_over:
             raise Held(point.channel, row["customer_id"])
-        released.setdefault(row["customer_id"], []).append(row["token"])
+        released.setdefault(row["customer_id"], []).extend(point.token.every)
     return released
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from itertools import groupby
 
 import structlog
 
@@ -11,6 +12,7 @@ from customers import metrics
 from customers.vault import pending as pendings
 from customers.vault.pending import Pending
 from kit import db
+from kit.errors import DomainError
 from kit.sweep import CLAIM_MAX
 
 log = structlog.get_logger()
@@ -42,16 +44,32 @@ class HalfDone:
             claimed = await pendings.claim(conn, self._complete_after_s, self._withdraw_after_s, CLAIM_MAX)
         if not claimed:
             return 0
-        exists = await self._existing({(p.merchant_id, p.customer_id) for p in claimed})
-        ready = [p for p in claimed if (p.merchant_id, p.customer_id) in exists]
-        await self._complete(ready)
-        metrics.VAULT_COMPLETED.inc(len(ready))
+        exists = await self._existing({_owner(p) for p in claimed})
+        completed = await self._complete_each([p for p in claimed if _owner(p) in exists])
         withdrawn = 0
         for one in claimed:
             # An update of a customer that does not exist waits for its registration's end.
-            if one.version == 1 and (one.merchant_id, one.customer_id) not in exists:
+            if one.version == 1 and _owner(one) not in exists:
                 async with db.transaction(self._pool) as conn:
                     withdrawn += await pendings.withdraw(conn, one, unless_touched=True)
         metrics.VAULT_WITHDRAWN.inc(withdrawn)
-        log.info("half_done_writes", completed=len(ready), withdrawn=withdrawn)
-        return len(ready) + withdrawn
+        log.info("half_done_writes", completed=completed, withdrawn=withdrawn)
+        return completed + withdrawn
+
+    async def _complete_each(self, ready: list[Pending]) -> int:
+        """Complete customer by customer, so that a locked one delays only itself until the next look."""
+        completed = 0
+        for owner, pending in groupby(ready, _owner):
+            changes = list(pending)
+            try:
+                await self._complete(changes)
+            except DomainError as error:
+                log.warning("half_done_write_waits", merchant=owner[0], customer=owner[1], why=error.reason)
+            else:
+                completed += len(changes)
+        metrics.VAULT_COMPLETED.inc(completed)
+        return completed
+
+
+def _owner(pending: Pending) -> tuple[str, str]:
+    return (pending.merchant_id, pending.customer_id)

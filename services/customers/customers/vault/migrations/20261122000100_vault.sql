@@ -54,7 +54,7 @@ CREATE TABLE contact_index (
 CREATE UNIQUE INDEX contact_index_one_holder ON contact_index (merchant_id, kind, token) WHERE NOT shared;
 CREATE INDEX contact_index_customer ON contact_index (merchant_id, customer_id);
 
--- Month and day of birth, parts of names.
+-- Words of full_name and nickname, month and day of birth_date; the kind is the field.
 CREATE TABLE search_index (
     merchant_id text NOT NULL,
     kind text NOT NULL,
