@@ -201,3 +201,33 @@ async def test_a_forged_page_token_is_refused(loyalty, refused, position):
     token = paging.encode(position, "exceptions", loyalty.merchant, customer, False)
     forged = redemptions_pb2.ListExceptionsRequest(customer_id=customer, page_token=token)
     assert await refused(loyalty.redemptions.ListExceptions(forged)) == "INVALID_PAGE_TOKEN"
+
+
+async def test_tills_staff_and_events_at_once_keep_one_account_in_step(loyalty, other_processes):
+    customer = await loyalty.customer()
+    await loyalty.adjust(customer, 500)
+    tills = [loyalty.redemptions, *other_processes]
+    held = [await loyalty.reserve(customer, 10) for _ in range(8)]
+
+    async def reserve(n):
+        request = redemptions_pb2.ReserveRequest(
+            reservation_id=new_uuid(), customer_id=customer, points=n + 1
+        )
+        await tills[n % 4].Reserve(request)
+
+    async def sell(n):
+        sale = loyalty.sale(customer, [7_000], points=[(100, held[n].reservation_id)])
+        await loyalty.deliver(sale)
+        await loyalty.deliver(loyalty.returned(sale, [("1", 3_500, 7_000)], points=[("p1", 50, 100)]))
+
+    await asyncio.gather(
+        *(reserve(n) for n in range(16)),
+        *(sell(n) for n in range(4)),
+        *(loyalty.release(customer, held[n].reservation_id) for n in range(4, 8)),
+        *(loyalty.adjust(customer, points) for points in (5, -7, 11, -13)),
+        *(loyalty.pin(customer, tier) for tier in ("New", "New")),
+    )
+    await loyalty.explained(customer)
+    account = await loyalty.account(customer)
+    # 500 - 4 + 4 sales of 10 used, 6 earned, 5 restored, 3 taken back; 1 + … + 16 held
+    assert (account.balance, account.reserved) == (500 - 4 + 4 * (6 - 10 + 5 - 3), 136)

@@ -144,6 +144,16 @@ async def test_an_exception_is_resolved_once_by_one_request(loyalty, someone_els
     assert len((await loyalty.redemptions.ListExceptions(everything)).exceptions) == 1
 
 
+async def test_of_sixteen_resolutions_at_once_one_settles_the_exception(loyalty, refused):
+    customer = await with_points(loyalty, 100)
+    await loyalty.deliver(loyalty.sale(customer, [100], points=[(100, new_uuid())]))
+    [listed] = await loyalty.exceptions(customer)
+    resolve = loyalty.redemptions.ResolveException
+    calls = (resolve(resolving(listed.exception_id)) for _ in range(16))
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    assert sum(not isinstance(reply, Exception) for reply in replies) == 1
+
+
 async def test_exceptions_are_listed_in_pages_bound_to_their_filter(loyalty, refused):
     customer = await with_points(loyalty, 100)
     sales = [loyalty.sale(customer, [10], points=[(10, new_uuid())]) for _ in range(5)]

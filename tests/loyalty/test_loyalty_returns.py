@@ -53,6 +53,7 @@ async def test_the_same_return_under_a_fresh_event_id_takes_back_once(loyalty):
     await loyalty.deliver(back)
     assert (await loyalty.account(customer)).balance == 5
     assert (await loyalty.account(customer)).standing.counted == 5_000
+    assert await loyalty.parked(customer) == []
 
 
 async def test_a_return_before_its_sale_waits_for_it(loyalty):

@@ -59,6 +59,7 @@ async def test_the_same_sale_under_a_fresh_event_id_earns_once(loyalty):
     await loyalty.deliver(sale)
     await loyalty.deliver(Outgoing(sale.type, sale.merchant_id, sale.key, sale.payload, sale.time))
     assert await loyalty.entries(customer) == [("EARN", 10, "")]
+    assert await loyalty.parked(customer) == []
 
 
 async def test_a_sale_worth_nothing_leaves_no_entry_and_can_be_returned(loyalty):
