@@ -11,7 +11,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 import asyncpg
@@ -29,10 +29,21 @@ log = structlog.get_logger()
 _PULSE_S = 1.0
 
 
+# What an operator should know before this build is rolled out, a sentence each.
+Review = Callable[[ServiceSettings], Awaitable[list[str]]]
+
+
 def main(
-    name: str, settings_class: type[ServiceSettings], build: Build, databases: Sequence[Database]
+    name: str,
+    settings_class: type[ServiceSettings],
+    build: Build,
+    databases: Sequence[Database],
+    review: Review | None = None,
 ) -> None:
-    """Run the command that the arguments name; exits 1 with a sentence when it cannot."""
+    """Run the command that the arguments name; exits 1 with a sentence when it cannot.
+
+    `migrate` ends with what `review` has to say.
+    """
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="answer gRPC")
@@ -47,16 +58,18 @@ def main(
         runtime = Runtime(name, settings, clock_of(settings), arguments.command)
         code = asyncio.run(Process(runtime, build, databases).run())
     elif arguments.command == "migrate":
-        code = asyncio.run(_migrate(settings, databases))
+        code = asyncio.run(_migrate(settings, databases, review))
     else:
         runtime = Runtime(name, settings, clock_of(settings), "work")
         code = asyncio.run(operate.run(arguments, runtime, build))
     sys.exit(code)
 
 
-async def _migrate(settings: ServiceSettings, databases: Sequence[Database]) -> int:
+async def _migrate(settings: ServiceSettings, databases: Sequence[Database], review: Review | None) -> int:
     for database in databases:
         await migrate.migrate(getattr(settings, database.url_setting), database.folders)
+    for sentence in await review(settings) if review else []:
+        log.warning("before_the_roll", why=sentence)
     return 0
 
 
