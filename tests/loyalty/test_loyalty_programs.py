@@ -12,6 +12,8 @@ from google.type.money_pb2 import Money
 from kit.ids import new_uuid
 from langganan.loyalty.v1 import programs_pb2 as pb
 from langganan.types.v1 import tender_pb2
+from loyalty.programs.review import absent_plugins
+from loyalty.settings import Settings
 
 
 def choice(plugin, **config):
@@ -118,3 +120,7 @@ async def test_an_absent_plugin_stops_earning_alone(loyalty, refused):
     assert (await loyalty.reserve(customer, 10)).value.units == 100
     await loyalty.deliver(loyalty.sale(customer, [5_000]))
     assert await loyalty.parked(customer) == ["NOT_YET"]
+    url = loyalty.run.service.pool._connect_args[0]
+    said = [line for line in await absent_plugins(Settings(database_url=url)) if "astrology" in line]
+    assert len(said) == 1
+    assert "earning plugin 'astrology', which is not installed" in said[0]

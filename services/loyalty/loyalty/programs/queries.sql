@@ -28,3 +28,29 @@ insert into programs (merchant_id, version, request_id, fingerprint, effective_f
 values (
     :merchant_id, :version, :request_id, :fingerprint, :effective_from, :set_at, :content::text::jsonb
 );
+
+-- name: named_plugins
+-- The plugins that programs in force, or to come, name. Wall time: it is asked before a roll.
+with deciding as (
+    select p.merchant_id, p.content
+    from programs as p
+    where p.effective_from >= (
+        select coalesce(max(q.effective_from), '-infinity')
+        from programs as q
+        where q.merchant_id = p.merchant_id and q.effective_from <= now()
+    )
+),
+
+named as (
+    select d.merchant_id, 'earning' as kind, choice ->> 'plugin' as plugin
+    from deciding as d, jsonb_array_elements(coalesce(d.content -> 'earning', '[]')) as choice
+    union all
+    select d.merchant_id, 'tier', d.content -> 'tierPlugin' ->> 'plugin'
+    from deciding as d
+    where d.content ? 'tierPlugin'
+)
+
+select kind, plugin, count(distinct merchant_id) as merchants, min(merchant_id) as example
+from named
+group by kind, plugin
+order by kind, plugin;
