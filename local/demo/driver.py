@@ -20,7 +20,7 @@ from local.demo.script import DAY, Plan, Visit
 from local.demo.visit import Till
 from local.stack import Stack
 
-AT_ONCE = 64  # customers who are served at the same time
+AT_ONCE = 20  # customers who are served at the same time
 MOST_SURPRISES = 50
 
 
