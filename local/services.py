@@ -40,6 +40,7 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
         "jwks_files": json.dumps([str(around.keys.jwks)]),
         "audience": AUDIENCE,
         "cluster_issuer": CLUSTER_ISSUER,
+        "cluster_jwks_files": json.dumps([str(around.keys.cluster_jwks)]),
         "service_scopes": json.dumps(scopes),
         "token_file": around.keys.service(service, settings.token_hours),
         "clock_file": around.clock_file,

@@ -38,31 +38,38 @@ class Keys:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        self.jwks = folder / "jwks.json"
-        self._signing = folder / "signing.json"
-        if not self._signing.exists():
-            key = OKPKey.generate_key("Ed25519", auto_kid=True)
-            write_secret(self._signing, json.dumps(key.as_dict(private=True)))
-        self._key = OKPKey.import_key(json.loads(self._signing.read_text()))
-        self.jwks.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
+        self._merchants, self.jwks = self._pair("signing", "jwks")
+        # Services' tokens have keys of their own: who signs for tills cannot sign for the cluster.
+        self._cluster, self.cluster_jwks = self._pair("cluster-signing", "cluster-jwks")
 
-    def sign(self, claims: dict[str, Any], hours: float) -> str:
-        """Sign a token that is good from now for so many hours."""
-        now = int(time.time())
-        body = {"aud": AUDIENCE, "iat": now, "exp": now + int(hours * 3600), **claims}
-        header = {"alg": ALGORITHM, "kid": self._key.kid}
-        return jwt.encode(header, body, self._key, algorithms=[ALGORITHM])
+    def _pair(self, private: str, public: str) -> tuple[OKPKey, Path]:
+        """Return the signing key in one file, made at first, and the path of its JWKS."""
+        secret, jwks = self.folder / f"{private}.json", self.folder / f"{public}.json"
+        if not secret.exists():
+            fresh = OKPKey.generate_key("Ed25519", auto_kid=True)
+            write_secret(secret, json.dumps(fresh.as_dict(private=True)))
+        key = OKPKey.import_key(json.loads(secret.read_text()))
+        jwks.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
+        return key, jwks
 
     def till(self, merchant: str, scopes: Sequence[str], subject: str = "till-1", hours: float = 24) -> str:
         """A token for a till or a person of one merchant."""
         claims = {"iss": ISSUER, "sub": subject, "merchant_id": merchant, "scope": " ".join(scopes)}
-        return self.sign(claims, hours)
+        return _sign(self._merchants, claims, hours)
 
     def service(self, service: str, hours: float) -> Path:
         """Write a fresh token of a service, in the file that it reads."""
         file = self.folder / f"{service}.token"
-        write_secret(file, self.sign({"iss": CLUSTER_ISSUER, "sub": service_subject(service)}, hours))
+        claims = {"iss": CLUSTER_ISSUER, "sub": service_subject(service)}
+        write_secret(file, _sign(self._cluster, claims, hours))
         return file
+
+
+def _sign(key: OKPKey, claims: dict[str, Any], hours: float) -> str:
+    """Sign a token that is good from now for so many hours."""
+    now = int(time.time())
+    body = {"aud": AUDIENCE, "iat": now, "exp": now + int(hours * 3600), **claims}
+    return jwt.encode({"alg": ALGORITHM, "kid": key.kid}, body, key, algorithms=[ALGORITHM])
 
 
 def write_secret(file: Path, text: str) -> None:

@@ -6,6 +6,7 @@ settings and names the merchant in the metadata `langganan-merchant`; no other c
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import time
@@ -15,14 +16,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from kit.errors import PermissionDenied, Unauthenticated
+from kit.jwks import KeyFiles
 
-log = structlog.get_logger()
 MERCHANT_METADATA = "langganan-merchant"
 _ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 _CACHE_MAX = 10_000
@@ -80,48 +80,26 @@ class Verifier:
         audience: str,
         *,
         cluster_issuer: str = "",
+        cluster_jwks_files: Sequence[Path] = (),
         service_scopes: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._files = list(jwks_files)
+        self._seen: OrderedDict[bytes, _Verified] = OrderedDict()
+        self._merchants = KeyFiles(jwks_files, self._seen.clear)
+        self._cluster = KeyFiles(cluster_jwks_files, self._seen.clear)
         self._audience = audience
         self._cluster_issuer = cluster_issuer
         self._service_scopes = {s: frozenset(v) for s, v in (service_scopes or {}).items()}
-        self._stamps: tuple[int, ...] = ()
-        self._checked_at = 0.0
-        self._keys = KeySet([])
-        self._seen: OrderedDict[bytes, _Verified] = OrderedDict()
-
-    def _reload(self) -> None:
-        """Read the key files again when they changed; looked at once a second."""
-        now = time.monotonic()
-        if self._stamps and now - self._checked_at < 1:
-            return
-        self._checked_at = now
-        stamps = tuple(f.stat().st_mtime_ns for f in self._files)
-        if stamps == self._stamps:
-            return
-        try:
-            keys = [key for f in self._files for key in json.loads(f.read_text())["keys"]]
-            self._keys = KeySet.import_key_set({"keys": keys})
-        except (JoseError, ValueError, KeyError, TypeError) as error:
-            if not self._stamps:
-                raise
-            # A file caught half-written: the keys that were known go on until it can be read.
-            log.warning("jwks_unreadable", error=type(error).__name__)
-            return
-        self._stamps = stamps
-        self._seen.clear()
 
     def verify(self, authorization: str | None, merchant: str | None, language: str = "id") -> Caller:
         """Return the caller behind an Authorization value and the merchant metadata, or raise."""
         if not authorization or not authorization.startswith("Bearer "):
             raise Unauthenticated("send metadata authorization: Bearer TOKEN", reason="TOKEN_MISSING")
-        self._reload()
+        keys, cluster_keys = self._merchants.current(), self._cluster.current()
         token = authorization[7:].strip()
         mark = hashlib.sha256(token.encode()).digest()
         known = self._seen.get(mark)
         if known is None:
-            known = self._seen[mark] = self._decode(token)
+            known = self._seen[mark] = self._decode(token, keys, cluster_keys)
             if len(self._seen) > _CACHE_MAX:
                 self._seen.popitem(last=False)
         if known.expires_at + _LEEWAY_S < time.time():
@@ -145,9 +123,11 @@ class Verifier:
         assert known.merchant_id is not None
         return Caller(known.merchant_id, known.subject, known.scopes, False, language)
 
-    def _decode(self, token: str) -> _Verified:
+    def _decode(self, token: str, keys: KeySet, cluster_keys: KeySet) -> _Verified:
+        # Whose keys must have signed it follows from who it says issued it: nobody signs for the cluster.
+        of_cluster = bool(self._cluster_issuer) and _issuer(token) == self._cluster_issuer
         try:
-            claims = jwt.decode(token, self._keys, algorithms=_ALGORITHMS).claims
+            claims = jwt.decode(token, cluster_keys if of_cluster else keys, algorithms=_ALGORITHMS).claims
         except (JoseError, ValueError) as error:
             raise Unauthenticated(
                 "the token is not signed by a key known here; ask for a new one", reason="TOKEN_INVALID"
@@ -162,7 +142,7 @@ class Verifier:
             raise Unauthenticated("the token has no sub or exp", reason="TOKEN_INVALID")
         if isinstance(claims.get("nbf"), (int, float)) and claims["nbf"] > time.time() + _LEEWAY_S:
             raise Unauthenticated("the token is not valid yet", reason="TOKEN_INVALID")
-        if self._cluster_issuer and claims.get("iss") == self._cluster_issuer:
+        if of_cluster:
             scopes = self._service_scopes.get(subject, frozenset())
             return _Verified(subject, None, scopes, True, float(expires_at))
         merchant = claims.get("merchant_id")
@@ -170,3 +150,12 @@ class Verifier:
             raise Unauthenticated("the token names no merchant_id", reason="TOKEN_INVALID")
         scopes = frozenset(str(claims.get("scope", "")).split())
         return _Verified(subject, merchant, scopes, False, float(expires_at))
+
+
+def _issuer(token: str) -> object:
+    """Return the issuer that a token names, not yet verified; None for what is no token."""
+    try:
+        body = token.split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("iss")
+    except (IndexError, ValueError, AttributeError):
+        return None

@@ -30,6 +30,16 @@ LOST = (
 # Serialization failure and deadlock: the same transaction may succeed at once.
 AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 LOCKED = asyncpg.LockNotAvailableError
+# The server answers but cannot: full, cancelled, shutting down, a standby, our own time limits. Neither the
+# request nor the event is to blame, and the same one may do later.
+UNABLE = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TransactionTimeoutError,
+)
 # Class 22 and 23: this very data cannot be written.
 BAD_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 

@@ -76,6 +76,11 @@ async def execute(
                 message = "the database does not answer; repeat with the same id"
                 return [Unavailable(message, reason="DATABASE_UNAVAILABLE") for _ in requests]
             lost = True
+        except db.UNABLE as error:
+            metrics.BATCH_RETRIES.labels(name, "unable").inc()
+            log.warning("database_unable", batch=name, error=type(error).__name__, sqlstate=error.sqlstate)
+            message = "the database cannot at present; repeat with the same id"
+            return [Unavailable(message, reason="DATABASE_UNAVAILABLE") for _ in requests]
         except Exception as error:  # noqa: BLE001 - a fault of the run is every caller's answer
             return [error for _ in requests]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from datetime import datetime
 
 from kit.events import Consumer
 from kit.events.rewind import rewind
 from kit.runtime import Build, Runtime
 from kit.settings import ServiceSettings
+
+_LIST_MAX = 1_000
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,9 +49,15 @@ async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
 
 async def _parked(arguments: argparse.Namespace, consumer: Consumer) -> int:
     if arguments.action == "list":
-        for row in await consumer.list_parked():
+        rows = await consumer.list_parked(_LIST_MAX)
+        for row in rows:
             print(json.dumps(row, default=str))
+        if len(rows) == _LIST_MAX:
+            print(f"only the first {_LIST_MAX} are listed", file=sys.stderr)
         return 0
+    if bool(arguments.customer) != bool(arguments.merchant):
+        print("give --merchant and --customer together, or neither for all", file=sys.stderr)
+        return 2
     if arguments.customer:
         done = await consumer.replay(arguments.merchant, arguments.customer)
     else:

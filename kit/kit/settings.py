@@ -30,6 +30,9 @@ class ServiceSettings(BaseSettings):
     jwks_files: list[Path] = Field(default=[], description="JWKS files whose keys sign callers' tokens")
     audience: str = Field("langganan", description="what a token's aud must contain")
     cluster_issuer: str = Field("", description="issuer of service tokens; empty: none")
+    cluster_jwks_files: list[Path] = Field(
+        default=[], description="JWKS files whose keys sign the cluster issuer's tokens, and no others"
+    )
     service_scopes: dict[str, list[str]] = Field(
         default={}, description="subject of a service token → its scopes, as JSON"
     )

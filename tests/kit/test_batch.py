@@ -173,6 +173,18 @@ async def test_a_database_that_stays_away_is_unavailable_and_nothing_hangs(pool:
     assert caught.value.reason == "DATABASE_UNAVAILABLE"
 
 
+async def test_a_database_that_went_read_only_is_unavailable(pool: db.Pool) -> None:
+    async def on_a_standby(
+        conn: db.Conn, requests: Sequence[Add], wait: bool
+    ) -> list[int | Exception | LockedType]:
+        await conn.execute("SET TRANSACTION READ ONLY")
+        return await Adder().run(conn, requests, wait)
+
+    with pytest.raises(Unavailable) as caught:
+        await once(pool, on_a_standby, Add("a0", 1))
+    assert caught.value.reason == "DATABASE_UNAVAILABLE"
+
+
 async def test_waiting_alone_ends_with_a_reason(pool: db.Pool) -> None:
     async with pool.acquire() as other:
         held = other.transaction()

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import grpc
 import grpc.aio
 import pytest
@@ -70,12 +71,19 @@ class Till:
 
 
 @pytest.fixture
-async def till(keys: Keys) -> AsyncIterator[Till]:
+def cluster_keys(tmp_path: Path) -> Keys:
+    """The keys that sign for services, and for nobody else."""
+    return Keys(tmp_path / "cluster")
+
+
+@pytest.fixture
+async def till(keys: Keys, cluster_keys: Keys) -> AsyncIterator[Till]:
     settings = ServiceSettings(
         database_url="unused",
         jwks_files=[keys.jwks],
         max_in_flight=2,
         cluster_issuer="cluster",
+        cluster_jwks_files=[cluster_keys.jwks],
         service_scopes={"system:serviceaccount:customers": [SCOPE]},
     )
     servicer = Messages()
@@ -93,7 +101,9 @@ async def test_a_good_token_reaches_the_servicer_with_its_merchant(till: Till) -
     assert (who.merchant_id, who.subject, who.language) == ("toko", "till-1", "en")
 
 
-async def test_each_wrong_token_is_refused_with_its_reason(till: Till, tmp_path: Any) -> None:
+async def test_each_wrong_token_is_refused_with_its_reason(
+    till: Till, cluster_keys: Keys, tmp_path: Path
+) -> None:
     other = Keys(tmp_path)
     good = {"scopes": SCOPE}
     cases = {
@@ -102,7 +112,7 @@ async def test_each_wrong_token_is_refused_with_its_reason(till: Till, tmp_path:
         "TOKEN_EXPIRED": f"Bearer {till.keys.token(**good, expires_in=-120)}",
         "TOKEN_WRONG_AUDIENCE": f"Bearer {till.keys.token(**good, audience='other')}",
         "MISSING_SCOPE": f"Bearer {till.keys.token(scopes='something.else')}",
-        "MERCHANT_MISSING": f"Bearer {till.keys.token(merchant=None, issuer='cluster', subject='s')}",
+        "MERCHANT_MISSING": f"Bearer {cluster_keys.token(merchant=None, issuer='cluster', subject='s')}",
     }
     for expected, authorization in cases.items():
         code, reason, _ = await till.refusal(authorization=authorization)
@@ -111,13 +121,50 @@ async def test_each_wrong_token_is_refused_with_its_reason(till: Till, tmp_path:
     assert till.servicer.callers == []
 
 
-async def test_only_a_service_may_name_the_merchant(till: Till) -> None:
+async def test_only_a_service_may_name_the_merchant(till: Till, cluster_keys: Keys) -> None:
     _, reason, _ = await till.refusal(langganan_merchant="other")
     assert reason == "MERCHANT_NOT_ALLOWED"
-    token = till.keys.token(merchant=None, issuer="cluster", subject="system:serviceaccount:customers")
+    claims = {"merchant": None, "issuer": "cluster", "subject": "system:serviceaccount:customers"}
+    token = cluster_keys.token(**claims)
     await till.get(authorization=f"Bearer {token}", langganan_merchant="warung")
     assert till.servicer.callers[-1].merchant_id == "warung"
     assert till.servicer.callers[-1].is_service
+
+
+async def test_who_signs_for_tills_cannot_sign_for_the_cluster(till: Till, cluster_keys: Keys) -> None:
+    forged = till.keys.token(merchant=None, issuer="cluster", subject="system:serviceaccount:customers")
+    _, reason, _ = await till.refusal(authorization=f"Bearer {forged}", langganan_merchant="warung")
+    assert reason == "TOKEN_INVALID"
+    lent = cluster_keys.token(scopes=SCOPE)
+    _, reason, _ = await till.refusal(authorization=f"Bearer {lent}")
+    assert reason == "TOKEN_INVALID"
+
+
+async def test_a_long_wait_is_told_and_not_waited_for_by_the_client(till: Till) -> None:
+    later = ResourceExhausted("later")
+    later.retry_after = 600
+    till.servicer.error = later
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await till.get()
+    assert ("grpc-retry-pushback-ms", "-1") in [(k, v) for k, v in caught.value.trailing_metadata()]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.ReadOnlySQLTransactionError("a standby"),
+        asyncpg.DiskFullError("full"),
+        asyncpg.QueryCanceledError("statement timeout"),
+        asyncpg.IdleInTransactionSessionTimeoutError("25P03"),
+        ConnectionResetError("gone"),
+    ],
+)
+async def test_a_database_that_cannot_is_unavailable_so_that_a_till_repeats(
+    till: Till, error: Exception
+) -> None:
+    till.servicer.error = error
+    code, reason, _ = await till.refusal()
+    assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "DATABASE_UNAVAILABLE")
 
 
 async def test_a_new_key_is_read_while_running_and_a_torn_file_is_not(tmp_path: Path) -> None:

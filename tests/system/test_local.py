@@ -35,6 +35,7 @@ def test_a_service_has_the_scopes_that_settings_give_its_subject(tmp_path: Path)
         [keys.jwks],
         AUDIENCE,
         cluster_issuer=CLUSTER_ISSUER,
+        cluster_jwks_files=[keys.cluster_jwks],
         service_scopes={service_subject("notify"): ["customers.contacts.internal"]},
     )
     token = keys.service("notify", hours=1).read_text()

@@ -5,20 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-import asyncpg
-
 from kit import db
 from kit.db import Conn
 
 # The same transaction may succeed at once.
 AGAIN = (*db.AGAIN, db.LOCKED)
-# The server is there but cannot: full, cancelled, shutting down, a standby. No event is to blame.
-UNABLE = (
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
+UNABLE = db.UNABLE
 
 
 class EventFailed(Exception):

@@ -16,6 +16,7 @@ from kit.rpc.unary import Behaviour, UnaryInterceptor
 
 log = structlog.get_logger()
 DOMAIN = "langganan"
+_PUSHBACK_MAX_S = 2.0
 
 
 class BadRequest(InvalidArgument):
@@ -57,8 +58,13 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: DomainError)
         ("grpc-status-details-bin", status_of(error).SerializeToString())
     ]
     if isinstance(error, ResourceExhausted):
-        trailing.append(("grpc-retry-pushback-ms", str(int(error.retry_after * 1000))))
+        trailing.append(("grpc-retry-pushback-ms", _pushback(error.retry_after)))
     await context.abort(error.code, error.message, tuple(trailing))
+
+
+def _pushback(seconds: float) -> str:
+    """When a client retries by itself: soon, or (-1) not at all, so that no till hangs in a long wait."""
+    return str(int(seconds * 1000)) if seconds <= _PUSHBACK_MAX_S else "-1"
 
 
 class ErrorsInterceptor(UnaryInterceptor):
@@ -74,13 +80,13 @@ class ErrorsInterceptor(UnaryInterceptor):
                 await abort(context, error)
             except asyncio.CancelledError:
                 raise
-            except db.LOST as error:
+            except (*db.LOST, *db.UNABLE) as error:
                 log.warning("database_lost", method=method, error=type(error).__name__)
                 message = "the database does not answer; repeat with the same id"
                 await abort(context, Unavailable(message, reason="DATABASE_UNAVAILABLE"))
             except Exception as error:
                 log.exception("call_failed", method=method, error=type(error).__name__)
-                message = "this is our fault and has been logged; repeat with the same id"
+                message = "this is our fault and has been logged; ask us before you repeat it"
                 await abort(context, DomainError(message))
             return None
 

@@ -78,6 +78,7 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
         settings.jwks_files,
         settings.audience,
         cluster_issuer=settings.cluster_issuer,
+        cluster_jwks_files=settings.cluster_jwks_files,
         service_scopes=settings.service_scopes,
     )
     age_ms = settings.max_connection_age_s * 1000
