@@ -60,28 +60,6 @@ join unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[])
     as w (merchant_id, customer_id, entry_no)
     on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
 
--- name: append_entries!
--- Append to the ledger.
-insert into entries (
-    merchant_id, customer_id, entry_no, kind, points, balance_after, cause, cause_id, line_id,
-    purchase_id, program_version, effective_at
-)
-select *
-from unnest(
-    :merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :kinds::text[],
-    :points::bigint[], :balances::bigint[], :causes::text[], :cause_ids::text[], :line_ids::text[],
-    :purchase_ids::text[], :versions::bigint[], :effective_ats::timestamptz[]
-);
-
--- name: insert_lots!
--- Keep new lots.
-insert into lots (merchant_id, customer_id, entry_no, points, points_left, expires_on)
-select *
-from unnest(
-    :merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :points::bigint[],
-    :lefts::bigint[], :expiries::date[]
-);
-
 -- name: update_lots!
 -- Write what is left of lots; their account is locked.
 update lots as l
@@ -90,8 +68,30 @@ from unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], 
     as w (merchant_id, customer_id, entry_no, points_left)
 where l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
 
--- name: update_accounts!
--- Write the folds; the accounts are locked.
+-- name: write_books!
+-- Append to the ledger, keep new lots and write the folds, in one round trip; the accounts are locked.
+with appended as (
+    insert into entries (
+        merchant_id, customer_id, entry_no, kind, points, balance_after, cause, cause_id, line_id,
+        purchase_id, program_version, effective_at
+    )
+    select *
+    from unnest(
+        :entry_merchants::text[], :entry_customers::text[], :entry_nos::bigint[], :kinds::text[],
+        :points::bigint[], :balances::bigint[], :causes::text[], :cause_ids::text[], :line_ids::text[],
+        :purchase_ids::text[], :versions::bigint[], :effective_ats::timestamptz[]
+    )
+),
+
+made as (
+    insert into lots (merchant_id, customer_id, entry_no, points, points_left, expires_on)
+    select *
+    from unnest(
+        :lot_merchants::text[], :lot_customers::text[], :lot_nos::bigint[], :lot_points::bigint[],
+        :lefts::bigint[], :expiries::date[]
+    )
+)
+
 update accounts as a
 set
     currency_code = w.currency_code, minor_digits = w.minor_digits, time_zone = w.time_zone,

@@ -167,44 +167,10 @@ async def write(conn: Conn, books: Iterable[Book]) -> None:
     changed = list({_key(book): book for book in books if book.changed}.values())
     if not changed:
         return
-    await _write_entries(conn, changed)
-    await _write_lots(conn, changed)
-    await _write_accounts(conn, [book.account for book in changed])
-
-
-async def _write_entries(conn: Conn, books: Sequence[Book]) -> None:
-    entries = [(book.account, entry) for book in books for entry in book.entries]
-    if entries:
-        await queries.append_entries(
-            conn,
-            merchant_ids=[account.merchant_id for account, _ in entries],
-            customer_ids=[account.customer_id for account, _ in entries],
-            entry_nos=[entry.entry_no for _, entry in entries],
-            kinds=[entry.kind for _, entry in entries],
-            points=[entry.points for _, entry in entries],
-            balances=[entry.balance_after for _, entry in entries],
-            causes=[entry.cause.kind for _, entry in entries],
-            cause_ids=[entry.cause.id for _, entry in entries],
-            line_ids=[entry.cause.line_id for _, entry in entries],
-            purchase_ids=[entry.cause.purchase_id for _, entry in entries],
-            versions=[entry.program_version for _, entry in entries],
-            effective_ats=[entry.effective_at for _, entry in entries],
-        )
-
-
-async def _write_lots(conn: Conn, books: Sequence[Book]) -> None:
-    fresh = [(book.account, book.lots[no]) for book in books for no in sorted(book.new_lots)]
-    if fresh:
-        await queries.insert_lots(
-            conn,
-            merchant_ids=[account.merchant_id for account, _ in fresh],
-            customer_ids=[account.customer_id for account, _ in fresh],
-            entry_nos=[lot.entry_no for _, lot in fresh],
-            points=[lot.points for _, lot in fresh],
-            lefts=[lot.left for _, lot in fresh],
-            expiries=[lot.expires_on for _, lot in fresh],
-        )
-    touched = [(b.account, b.lots[no]) for b in books for no in sorted(b.touched - b.new_lots)]
+    await queries.write_books(
+        conn, **_entry_columns(changed), **_lot_columns(changed), **_account_columns(changed)
+    )
+    touched = [(b.account, b.lots[no]) for b in changed for no in sorted(b.touched - b.new_lots)]
     if touched:
         await queries.update_lots(
             conn,
@@ -215,24 +181,54 @@ async def _write_lots(conn: Conn, books: Sequence[Book]) -> None:
         )
 
 
-async def _write_accounts(conn: Conn, accounts: Sequence[Account]) -> None:
-    await queries.update_accounts(
-        conn,
-        merchant_ids=[a.merchant_id for a in accounts],
-        customer_ids=[a.customer_id for a in accounts],
-        currency_codes=[a.currency_code for a in accounts],
-        minor_digits=[a.minor_digits for a in accounts],
-        time_zones=[a.time_zone for a in accounts],
-        in_lots=[a.in_lots for a in accounts],
-        reserveds=[a.reserved for a in accounts],
-        negatives=[a.negative for a in accounts],
-        last_entries=[a.last_entry for a in accounts],
-        tiers=[a.tier for a in accounts],
-        tier_sinces=[a.tier_since for a in accounts],
-        tier_revisions=[a.tier_revision for a in accounts],
-        pinneds=[a.pinned for a in accounts],
-        pinned_untils=[a.pinned_until for a in accounts],
-        last_sale_ats=[a.last_sale_at for a in accounts],
-        merged_intos=[a.merged_into for a in accounts],
-        erased_ats=[a.erased_at for a in accounts],
-    )
+def _entry_columns(books: Sequence[Book]) -> dict[str, list[Any]]:
+    entries = [(book.account, entry) for book in books for entry in book.entries]
+    return {
+        "entry_merchants": [account.merchant_id for account, _ in entries],
+        "entry_customers": [account.customer_id for account, _ in entries],
+        "entry_nos": [entry.entry_no for _, entry in entries],
+        "kinds": [entry.kind for _, entry in entries],
+        "points": [entry.points for _, entry in entries],
+        "balances": [entry.balance_after for _, entry in entries],
+        "causes": [entry.cause.kind for _, entry in entries],
+        "cause_ids": [entry.cause.id for _, entry in entries],
+        "line_ids": [entry.cause.line_id for _, entry in entries],
+        "purchase_ids": [entry.cause.purchase_id for _, entry in entries],
+        "versions": [entry.program_version for _, entry in entries],
+        "effective_ats": [entry.effective_at for _, entry in entries],
+    }
+
+
+def _lot_columns(books: Sequence[Book]) -> dict[str, list[Any]]:
+    fresh = [(book.account, book.lots[no]) for book in books for no in sorted(book.new_lots)]
+    return {
+        "lot_merchants": [account.merchant_id for account, _ in fresh],
+        "lot_customers": [account.customer_id for account, _ in fresh],
+        "lot_nos": [lot.entry_no for _, lot in fresh],
+        "lot_points": [lot.points for _, lot in fresh],
+        "lefts": [lot.left for _, lot in fresh],
+        "expiries": [lot.expires_on for _, lot in fresh],
+    }
+
+
+def _account_columns(books: Sequence[Book]) -> dict[str, list[Any]]:
+    accounts = [book.account for book in books]
+    return {
+        "merchant_ids": [a.merchant_id for a in accounts],
+        "customer_ids": [a.customer_id for a in accounts],
+        "currency_codes": [a.currency_code for a in accounts],
+        "minor_digits": [a.minor_digits for a in accounts],
+        "time_zones": [a.time_zone for a in accounts],
+        "in_lots": [a.in_lots for a in accounts],
+        "reserveds": [a.reserved for a in accounts],
+        "negatives": [a.negative for a in accounts],
+        "last_entries": [a.last_entry for a in accounts],
+        "tiers": [a.tier for a in accounts],
+        "tier_sinces": [a.tier_since for a in accounts],
+        "tier_revisions": [a.tier_revision for a in accounts],
+        "pinneds": [a.pinned for a in accounts],
+        "pinned_untils": [a.pinned_until for a in accounts],
+        "last_sale_ats": [a.last_sale_at for a in accounts],
+        "merged_intos": [a.merged_into for a in accounts],
+        "erased_ats": [a.erased_at for a in accounts],
+    }
