@@ -158,6 +158,22 @@ async def test_an_unknown_customer_offline_is_recorded_as_nobody_and_listed(till
     assert {e.purchase_id for e in listed} == {request.purchase_id}
 
 
+async def test_what_an_unknown_customer_owes_is_put_to_the_id_that_was_named(till: Any, idr: Any) -> None:
+    other = await till.customer()
+    tenders = [
+        Tender(tender_id="own", amount=idr(6_000), on_account=OnAccount(hold_id=HOLD)),
+        Tender(tender_id="firm", amount=idr(4_000), on_account=OnAccount(account_customer_id=other)),
+    ]
+    request = till.sale("0000000000000", tenders=tenders)
+    request.origin.mode = MODE_OFFLINE
+    reply = await till.stub.RecordPurchase(request)
+    assert await till.stub.RecordPurchase(request) == reply
+    (event,) = await till.published()
+    owing = {t.tender_id: t.on_account.account_customer_id for t in event.tenders}
+    assert owing == {"own": "0000000000000", "firm": other}
+    assert event.tenders[0].on_account.hold_id == HOLD
+
+
 async def test_points_of_nobody_are_recorded_and_listed(till: Any) -> None:
     points = Tender(tender_id="pts", amount=till.sale().total, points=Points(reservation_id=HOLD))
     reply = await till.stub.RecordPurchase(till.sale(tenders=[points]))

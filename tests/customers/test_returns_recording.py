@@ -253,6 +253,16 @@ async def test_the_customer_that_an_offline_sale_named_in_vain_may_return_it(til
     assert (await till.stub.RecordReturn(a_return(till, sale))).purchase_return.customer_id == ""
 
 
+async def test_the_refund_of_an_unknown_customers_debt_goes_to_the_same_account(till: Any, idr: Any) -> None:
+    sale = till.sale("0000000000000", [20_000], mixed(idr))
+    sale.origin.mode = MODE_OFFLINE
+    await till.stub.RecordPurchase(sale)
+    await till.stub.RecordReturn(a_return(till, sale, piece("1")))
+    (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
+    owing = {r.tender_id: r.account_customer_id for r in event.refunds}
+    assert owing == {"cash": "", "acc": "0000000000000", "pts": ""}
+
+
 async def test_a_purchase_worth_0_can_be_voided_once(till: Any, reason: Any) -> None:
     customer = await till.customer()
     sale = till.sale(customer, [0])

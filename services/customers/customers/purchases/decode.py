@@ -20,6 +20,8 @@ from langganan.types.v1.origin_pb2 import MODE_OFFLINE
 
 _VERSION = 1
 _BASKET = "basket"
+# Bytes of the event for what the store puts in: customer, zone, a debtor for each tender.
+_ROOM = 1_000
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def sale(request: RecordPurchaseRequest, merchant_id: str, currency: Currency, r
         nets = _spread(event, nets, discounts, currency)
     model.check_sum(nets, total, [t.amount for t in paid])
     moment = _set_times(event, request, received_at)
-    if event.ByteSize() > MAX_PAYLOAD_BYTES - 200:
+    if event.ByteSize() > MAX_PAYLOAD_BYTES - _ROOM:
         raise EventTooLarge("the sale is too large for one record; send fewer or shorter texts")
     return Sale(
         merchant_id=merchant_id,

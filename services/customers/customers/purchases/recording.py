@@ -109,14 +109,26 @@ def _fold(sales: Sequence[Sale], known: set[Key], locked: set[Key]) -> _Fold:
 
 
 def _notice(sale: Sale, known: bool) -> list[Noticed]:
-    """Settle whose sale it is; returns what staff should look at."""
+    """Settle whose sale and whose debt it is; returns what staff should look at."""
     sale.event.customer_id = sale.customer_id if known else ""
     noticed = []
     if sale.customer_id and not known:
         noticed.append(notice(sale, "CUSTOMER_UNKNOWN", sale.customer_id))
+        if sale.personal_tender:
+            _name_debtor(sale)
     if sale.personal_tender and not known:
         noticed.append(notice(sale, "TENDER_WITHOUT_CUSTOMER", sale.personal_tender))
     return noticed
+
+
+def _name_debtor(sale: Sale) -> None:
+    """Put the customer that the sale names in vain into its on-account tenders.
+
+    The sale becomes anonymous, but its debt is somebody's: credit opens an account for that id, suspended.
+    """
+    for tender in sale.event.tenders:
+        if tender.WhichOneof("means") == "on_account" and not tender.on_account.account_customer_id:
+            tender.on_account.account_customer_id = sale.customer_id
 
 
 async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[set[Key], set[Key]]:
