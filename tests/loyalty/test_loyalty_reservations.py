@@ -270,3 +270,29 @@ async def test_a_malformed_reserve_is_refused_and_writes_nothing(loyalty, refuse
 async def test_a_token_without_the_scope_is_refused(loyalty, refused):
     till = loyalty.stub(redemptions_pb2_grpc.RedemptionServiceStub, scopes="loyalty.redemptions.read")
     assert await refused(till.Reserve(ask(new_customer_id(), 5))) == "MISSING_SCOPE"
+
+
+async def test_a_reserve_whose_answer_was_lost_is_repeated_without_harm(loyalty):
+    customer = await with_points(loyalty, 100)
+    for _ in range(10):
+        request = ask(customer, 10)
+        lost = loyalty.redemptions.Reserve(request)
+        await asyncio.wait([asyncio.ensure_future(lost.initial_metadata())], timeout=0.002)
+        lost.cancel()
+        assert (await loyalty.redemptions.Reserve(request)).reservation.state == HELD
+    account = await loyalty.account(customer)
+    assert (account.active, account.reserved) == (0, 100)
+
+
+@pytest.mark.parametrize("fault", ["too many lines", "unknown kind", "no net", "negative use"])
+async def test_a_malformed_quote_is_refused(loyalty, new_line, refused, fault):
+    request = pb.QuoteRequest(customer_id=await loyalty.customer(), lines=[new_line(1, line_id="1")])
+    if fault == "too many lines":
+        request.lines.extend([new_line(1, line_id="1")] * 500)
+    elif fault == "unknown kind":
+        request.lines[0].kind = 99
+    elif fault == "no net":
+        request.lines[0].ClearField("net")
+    else:
+        request.use_points = -1
+    assert await refused(loyalty.redemptions.Quote(request)) == "INVALID_FIELDS"
