@@ -12,7 +12,11 @@ AUTHORISED = Counter(
 INVOICED = Counter("langganan_credit_invoices_total", "Invoices issued")
 EXCEPTIONS = Counter(
     "langganan_credit_exceptions_total",
-    "Postings that business would have refused, by what is amiss",
+    "What staff must look at, by what is amiss",
     ["kind"],
+)
+NOBODYS = Counter(
+    "langganan_credit_nobodys_tenders_total",
+    "On-account tenders of sales that name no customer: listed, posted to nobody",
 )
 PAYMENTS = Counter("langganan_credit_payments_total", "Payments booked")

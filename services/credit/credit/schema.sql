@@ -111,6 +111,8 @@ CREATE TABLE public.invoice_exceptions (
     staff_ref text DEFAULT ''::text NOT NULL,
     request_id uuid,
     fingerprint bytea,
+    currency_code text DEFAULT ''::text NOT NULL,
+    minor_digits integer DEFAULT 0 NOT NULL,
     CONSTRAINT invoice_exceptions_kind_known CHECK ((kind = ANY (ARRAY['OVER_HOLD'::text, 'LATE'::text, 'VOIDED_THEN_SOLD'::text, 'UNAUTHORISED'::text, 'RETURN_EXCEEDS_INVOICE'::text])))
 );
 

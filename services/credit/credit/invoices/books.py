@@ -20,11 +20,13 @@ from credit.invoices.model import (
     Marked,
     Moved,
     Refund,
+    TenderKey,
     issue,
     pay,
     take_back,
 )
 from kit import db, events, ids
+from kit.money import Currency
 
 
 @dataclass(slots=True)
@@ -104,7 +106,22 @@ class Books:
                 at=at,
             )
         )
-        metrics.EXCEPTIONS.labels(mark).inc()
+
+    def list_nobodys(self, tender: TenderKey, amount: int, currency: Currency, at: datetime) -> None:
+        """List a tender that nobody can be made to owe: nothing is posted, staff must know."""
+        self._marks.append(
+            Marked(
+                exception_id=ids.derived_uuid(*tender, "nobody's"),
+                invoice=InvoiceKey(tender.merchant_id, ids.derived_uuid(*tender)),
+                customer_id="",
+                purchase_id=tender.purchase_id,
+                cause_id=tender.purchase_id,
+                mark=Mark.UNAUTHORISED,
+                amount=amount,
+                at=at,
+                currency=currency,
+            )
+        )
 
     def _move(self, moved: Moved) -> Invoice:
         invoice = moved.invoice
@@ -121,5 +138,8 @@ class Books:
         await holds.close(conn, self._closed)
         await store.save(conn, [self.invoices[key] for key in self._moved])
         await accounts.post(conn, self._entries)
-        await store.mark(conn, self._marks)
+        for customer_id, mark in await store.mark(conn, self._marks):
+            metrics.EXCEPTIONS.labels(mark).inc()
+            if not customer_id:
+                metrics.NOBODYS.inc()
         await events.publish(conn, facts.TOPIC, self.facts)

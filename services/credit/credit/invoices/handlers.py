@@ -12,7 +12,7 @@ from credit.holds import store as holds
 from credit.invoices import store
 from credit.invoices.books import Books
 from credit.invoices.model import Charge, Invoice, InvoiceKey, Refund, TenderKey, judge
-from credit.invoices.sales import Sale, refunds, sales
+from credit.invoices.sales import Nobodys, Sale, refunds, sales
 from kit.db import Conn
 from kit.errors import DomainError
 from kit.events import NotYet, Received
@@ -41,24 +41,33 @@ def _read(
 async def purchase_completed(conn: Conn, events: list[Received]) -> list[Refusal]:
     """Post the on-account tenders of finished sales; what business would refuse is posted and marked."""
     found, refusals = _read(events, sales)
-    every = [sale for each in found for sale in each]
-    if not every:
+    if not any(found):
         return refusals
+    every = [tender for each in found for tender in each if isinstance(tender, Sale)]
+    books, done = await _known(conn, every) if every else (Books(), set())
+    for place, each in enumerate(found):
+        fresh = [t for t in each if isinstance(t, Sale) and t.tender not in done]
+        refusals[place] = refusals[place] or _other_currency(books, fresh)
+        if refusals[place] is not None:
+            continue
+        for sale in fresh:
+            _post(books, sale)
+            done.add(sale.tender)
+        for tender in each:
+            if isinstance(tender, Nobodys):
+                books.list_nobodys(tender.tender, tender.amount, tender.currency, tender.at)
+    await books.write(conn)
+    return refusals
+
+
+async def _known(conn: Conn, every: list[Sale]) -> tuple[Books, set[TenderKey]]:
+    """Read what the tenders meet, after the lock; and which of them are posted already."""
     books = Books(accounts=await accounts.read(conn, {s.key for s in every}))
     known = await store.find_by_tender(conn, {s.tender for s in every})
     books.holds = await holds.read(conn, {s.hold_key for s in every if s.hold_key})
     captured = [InvoiceKey(h.merchant_id, h.invoice_id) for h in books.holds.values() if h.invoice_id]
     books.invoices = await store.find(conn, captured) if captured else {}
-    done: set[TenderKey] = set(known)
-    for place, each in enumerate(found):
-        fresh = [sale for sale in each if sale.tender not in done]
-        refusals[place] = refusals[place] or _other_currency(books, fresh)
-        if refusals[place] is None:
-            for sale in fresh:
-                _post(books, sale)
-                done.add(sale.tender)
-    await books.write(conn)
-    return refusals
+    return books, set(known)
 
 
 def _other_currency(books: Books, fresh: list[Sale]) -> Refusal:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from credit.accounts.model import Account, Cause, Effect, Entry, Key
 from credit.holds.model import Hold, State
+from kit.money import Currency
 
 
 class Mark(StrEnum):
@@ -229,7 +230,11 @@ def _settled(invoice: Invoice, at: datetime) -> Invoice:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """Something posted that staff must look at; `amount` in minor units."""
+    """Something that staff must look at; `amount` in minor units.
+
+    customer_id is empty for a tender of a sale that names nobody: `invoice` was never made then, and
+    `currency` is the sale's; else None, and the account's.
+    """
 
     exception_id: str
     invoice: InvoiceKey
@@ -239,6 +244,7 @@ class Marked:
     mark: Mark
     amount: int
     at: datetime
+    currency: Currency | None = None
     resolved_at: datetime | None = None
     note: str = ""
     staff_ref: str = ""

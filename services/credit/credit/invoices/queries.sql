@@ -59,17 +59,20 @@ WHERE
 ORDER BY issued_at DESC, invoice_id DESC
 LIMIT :size;
 
--- name: mark!
+-- name: mark
 -- List what staff must look at; each cause marks once.
 INSERT INTO invoice_exceptions (
-    merchant_id, exception_id, customer_id, invoice_id, purchase_id, cause_id, kind, amount, marked_at
+    merchant_id, exception_id, customer_id, invoice_id, purchase_id, cause_id, kind, amount, marked_at,
+    currency_code, minor_digits
 )
 SELECT v.*
 FROM unnest(
     :merchants::text[], :exception_ids::uuid[], :customers::text[], :invoice_ids::uuid[], :purchases::uuid[],
-    :causes::uuid[], :kinds::text[], :amounts::bigint[], :marked_at::timestamptz[]
+    :causes::uuid[], :kinds::text[], :amounts::bigint[], :marked_at::timestamptz[], :currencies::text[],
+    :digits::integer[]
 ) AS v
-ON CONFLICT (merchant_id, exception_id) DO NOTHING;
+ON CONFLICT (merchant_id, exception_id) DO NOTHING
+RETURNING customer_id, kind;
 
 -- name: exceptions_page
 -- A page of exceptions, newest first.
@@ -88,6 +91,13 @@ LIMIT :size;
 SELECT *
 FROM invoice_exceptions
 WHERE merchant_id = :merchant_id AND exception_id = :exception_id;
+
+-- name: lock_exception!
+-- Lock an exception that belongs to no account, so that two who resolve it come one after the other.
+SELECT 1
+FROM invoice_exceptions
+WHERE merchant_id = :merchant_id AND exception_id = :exception_id AND customer_id = ''
+FOR NO KEY UPDATE;
 
 -- name: find_resolution^
 -- What a request id resolved.

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import asyncpg
+
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
 from credit.errors import ExceptionNotFound, ExceptionResolved
@@ -34,9 +36,14 @@ class Resolution:
 
 
 async def resolve(conn: db.Conn, resolutions: Sequence[Resolution], wait: bool) -> list[Marked]:
-    """Resolve one exception (a list of one); the account's lock orders two who try."""
+    """Resolve one exception (a list of one); the account's lock orders two who try, else its own."""
     (wish,) = resolutions
-    await accounts.lock(conn, [wish.key], wait=wait)
+    if wish.key.customer_id:
+        await accounts.lock(conn, [wish.key], wait=wait)
+    else:
+        await store.queries.lock_exception(
+            conn, merchant_id=wish.key.merchant_id, exception_id=wish.exception_id
+        )
     row = await store.queries.find_exception(
         conn, merchant_id=wish.key.merchant_id, exception_id=wish.exception_id
     )
@@ -51,14 +58,17 @@ async def resolve(conn: db.Conn, resolutions: Sequence[Resolution], wait: bool) 
         return [store.decode_marked(row)]
     if row["resolved_at"] is not None:
         raise ExceptionResolved(wish.exception_id)
-    resolved = await store.queries.resolve(
-        conn,
-        merchant_id=wish.key.merchant_id,
-        exception_id=wish.exception_id,
-        at=wish.at,
-        note=wish.note,
-        staff_ref=wish.staff_ref,
-        request_id=wish.request_id,
-        fingerprint=wish.content,
-    )
+    try:
+        resolved = await store.queries.resolve(
+            conn,
+            merchant_id=wish.key.merchant_id,
+            exception_id=wish.exception_id,
+            at=wish.at,
+            note=wish.note,
+            staff_ref=wish.staff_ref,
+            request_id=wish.request_id,
+            fingerprint=wish.content,
+        )
+    except asyncpg.UniqueViolationError as error:  # the id resolved another exception in this very moment
+        raise IdempotencyConflict("request", wish.request_id) from error
     return [store.decode_marked(resolved)]

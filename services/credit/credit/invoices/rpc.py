@@ -15,6 +15,7 @@ from credit.invoices.resolve import Resolution, resolve
 from kit import batch, db, ids, paging, pan
 from kit.auth import caller
 from kit.clock import Clock
+from kit.money import to_money
 from langganan.credit.v1 import invoices_pb2, invoices_pb2_grpc
 
 
@@ -83,7 +84,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
             )
             owners = await accounts.read(conn, {Key(merchant, m.customer_id) for m in found})
         return invoices_pb2.ListExceptionsResponse(
-            exceptions=[_show_marked(m, owners[Key(merchant, m.customer_id)]) for m in found[:size]],
+            exceptions=[_show_marked(m, owners.get(Key(merchant, m.customer_id))) for m in found[:size]],
             next_page_token=pages.next_token(found, size, lambda m: (m.at, m.exception_id), *filter_),
         )
 
@@ -92,7 +93,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
     ) -> invoices_pb2.ResolveExceptionResponse:
         """Record that staff have dealt with an exception."""
         pan.refuse([request.note])
-        key = account_key(request.customer_id)
+        key = account_key(request.customer_id) if request.customer_id else Key(caller().merchant_id, "")
         wish = Resolution(
             key=key,
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
@@ -103,7 +104,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         )
         marked = await batch.once(self._pool, resolve, wish)
         async with self._pool.acquire(timeout=5) as conn:
-            owner = (await accounts.read(conn, [key]))[key]
+            owner = (await accounts.read(conn, [key])).get(key)
         return invoices_pb2.ResolveExceptionResponse(exception=_show_marked(marked, owner))
 
 
@@ -130,15 +131,19 @@ def show(invoice: Invoice, account: Account) -> invoices_pb2.Invoice:
     return shown
 
 
-def _show_marked(marked: Marked, account: Account) -> invoices_pb2.InvoiceException:
+def _show_marked(marked: Marked, account: Account | None) -> invoices_pb2.InvoiceException:
+    currency = marked.currency
+    if currency is None:
+        assert account is not None, "what a customer's sale marked has the currency of the account"
+        currency = encode.currency(account)
     shown = invoices_pb2.InvoiceException(
         exception_id=marked.exception_id,
         customer_id=marked.customer_id,
-        invoice_id=marked.invoice.invoice_id,
+        invoice_id=marked.invoice.invoice_id if marked.customer_id else "",
         purchase_id=marked.purchase_id or "",
         cause_id=marked.cause_id,
         kind=invoices_pb2.ExceptionKind.Value(f"EXCEPTION_KIND_{marked.mark}"),
-        amount=encode.money(account, marked.amount),
+        amount=to_money(marked.amount, currency),
         marked_at=encode.stamp(marked.at),
         note=marked.note,
         staff_ref=marked.staff_ref,

@@ -9,6 +9,7 @@ from credit.accounts.model import Key
 from credit.invoices.model import Invoice, InvoiceKey, Mark, Marked, TenderKey
 from credit.pages import Before
 from kit import db
+from kit.money import Currency
 
 queries = db.load(__file__)
 
@@ -106,11 +107,11 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-async def mark(conn: db.Conn, marks: Sequence[Marked]) -> None:
-    """List what staff must look at."""
+async def mark(conn: db.Conn, marks: Sequence[Marked]) -> list[tuple[str, Mark]]:
+    """List what staff must look at; return (customer, mark) of what is new."""
     if not marks:
-        return
-    await queries.mark(
+        return []
+    rows = queries.mark(
         conn,
         merchants=[m.invoice.merchant_id for m in marks],
         exception_ids=[m.exception_id for m in marks],
@@ -121,7 +122,10 @@ async def mark(conn: db.Conn, marks: Sequence[Marked]) -> None:
         kinds=[m.mark for m in marks],
         amounts=[m.amount for m in marks],
         marked_at=[m.at for m in marks],
+        currencies=[m.currency.code if m.currency else "" for m in marks],
+        digits=[m.currency.digits if m.currency else 0 for m in marks],
     )
+    return [(row["customer_id"], Mark(row["kind"])) async for row in rows]
 
 
 async def exceptions_page(
@@ -151,6 +155,7 @@ def decode_marked(row: Any) -> Marked:
         mark=Mark(row["kind"]),
         amount=row["amount"],
         at=row["marked_at"],
+        currency=Currency(row["currency_code"], row["minor_digits"]) if row["currency_code"] else None,
         resolved_at=row["resolved_at"],
         note=row["note"],
         staff_ref=row["staff_ref"],
