@@ -65,15 +65,16 @@ class Till:
     def with_scopes(self, scopes: str) -> purchases_pb2_grpc.PurchaseServiceAsyncStub:
         return purchase_stub(self.running, merchant=self.merchant_id, scopes=scopes)
 
-    async def customer(self, status: str = "ACTIVE") -> str:
+    async def customer(self, status: str = "ACTIVE", time_zone: str = "") -> str:
         """A customer of this merchant: the row that locks, without a profile."""
         customer_id = ids.new_customer_id()
         await self.running.pool.execute(
-            "INSERT INTO customers (merchant_id, customer_id, kind, status, language, registered_at,"
-            " updated_at, revision) VALUES ($1, $2, 'PERSON', $3, 'id', now(), now(), 1)",
+            "INSERT INTO customers (merchant_id, customer_id, kind, status, time_zone, language,"
+            " registered_at, updated_at, revision) VALUES ($1, $2, 'PERSON', $3, $4, 'id', now(), now(), 1)",
             self.merchant_id,
             customer_id,
             status,
+            time_zone,
         )
         return customer_id
 

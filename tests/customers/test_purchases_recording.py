@@ -286,6 +286,17 @@ async def test_an_unknown_store_registers_itself_with_the_merchants_zone(till: A
     assert event.time_zone == "Asia/Jakarta"
 
 
+async def test_dates_of_a_sale_are_in_the_customers_zone_else_the_stores(till: Any) -> None:
+    abroad, here = await till.customer(time_zone="Asia/Jayapura"), await till.customer()
+    gone = await till.customer("ERASED", "Asia/Jayapura")
+    of_gone = till.sale(gone)
+    of_gone.origin.mode = MODE_OFFLINE
+    requests = [till.sale(abroad), till.sale(here), till.sale(), of_gone]
+    await asyncio.gather(*[till.stub.RecordPurchase(r) for r in requests])
+    zones = {e.purchase_id: e.time_zone for e in await till.published()}
+    assert [zones[r.purchase_id] for r in requests] == ["Asia/Jayapura"] + ["Asia/Jakarta"] * 3
+
+
 def malformed() -> dict[str, Any]:
     """Name → (change to a sound sale of 10,000, reason)."""
 

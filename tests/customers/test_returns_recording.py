@@ -125,6 +125,15 @@ async def test_get_purchase_shows_what_is_left_and_the_returns(till: Any, idr: A
     assert [(r.total.units, r.total_left.units) for r in got.returns] == [(8_500, 11_500)]
 
 
+async def test_dates_of_a_return_are_in_the_customers_zone_else_the_stores(till: Any) -> None:
+    for customer in (await till.customer(time_zone="Asia/Jayapura"), await till.customer()):
+        sale = till.sale(customer)
+        await till.stub.RecordPurchase(sale)
+        await till.stub.RecordReturn(a_return(till, sale))
+    zones = [e.time_zone for e in await till.published() if isinstance(e, PurchaseReturned)]
+    assert zones == ["Asia/Jayapura", "Asia/Jakarta"]
+
+
 async def test_a_quote_writes_nothing(till: Any) -> None:
     sale = till.sale()
     await till.stub.RecordPurchase(sale)

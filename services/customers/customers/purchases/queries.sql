@@ -1,6 +1,6 @@
 -- name: lock_customers
 -- The lock of everything of a customer, in id order; waits. FOR NO KEY UPDATE, so that nothing else waits.
-SELECT merchant_id, customer_id, status
+SELECT merchant_id, customer_id, status, time_zone
 FROM customers
 WHERE (merchant_id, customer_id) IN (
     SELECT w.m, w.c FROM unnest(:merchants::text[], :customers::text[]) AS w (m, c)
@@ -8,15 +8,15 @@ WHERE (merchant_id, customer_id) IN (
 ORDER BY merchant_id, customer_id
 FOR NO KEY UPDATE;
 
--- name: lock_customer!
--- The same for one customer.
-SELECT 1 FROM customers
+-- name: lock_customer$
+-- The same for one customer; returns the zone, '' where it is the store's.
+SELECT time_zone FROM customers
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id
 FOR NO KEY UPDATE;
 
 -- name: lock_free_customers
 -- As lock_customers, but leaves out the customers that somebody else has locked.
-SELECT merchant_id, customer_id, status
+SELECT merchant_id, customer_id, status, time_zone
 FROM customers
 WHERE (merchant_id, customer_id) IN (
     SELECT w.m, w.c FROM unnest(:merchants::text[], :customers::text[]) AS w (m, c)

@@ -40,10 +40,14 @@ Answer = Recorded | Exception | LockedType
 
 @dataclass(slots=True)
 class _Fold:
-    """A batch being decided: what is refused unless it was recorded before, what is to be written."""
+    """A batch being decided: what is refused unless it was recorded before, what is to be written.
+
+    `zones`: the customers' own, "" where the store's counts.
+    """
 
     refused: dict[int, Exception] = field(default_factory=dict)
     fresh: dict[Key, Sale] = field(default_factory=dict)
+    zones: dict[Key, str] = field(default_factory=dict)
     noticed: dict[Key, list[Noticed]] = field(default_factory=dict)
 
 
@@ -76,7 +80,10 @@ class Recorder:
         return answers
 
     async def _zones(self, conn: Conn, fold: _Fold) -> set[Key]:
-        """Put the store's zone into each event; returns (and takes out) sales of unset merchants."""
+        """Put the zone of local dates into each event: the customer's, else the store's.
+
+        Returns (and takes out) sales of unset merchants.
+        """
         if not fold.fresh:
             return set()
         wanted = {(s.merchant_id, s.store_id) for s in fold.fresh.values()}
@@ -85,7 +92,8 @@ class Recorder:
         for key in unset:
             del fold.fresh[key]
         for sale in fold.fresh.values():
-            sale.event.time_zone = shops[sale.merchant_id, sale.store_id].time_zone
+            own = fold.zones.get((sale.merchant_id, sale.customer_id), "")
+            sale.event.time_zone = own or shops[sale.merchant_id, sale.store_id].time_zone
         return unset
 
 
@@ -93,8 +101,8 @@ def _key(sale: Sale) -> Key:
     return sale.merchant_id, sale.purchase_id
 
 
-def _fold(sales: Sequence[Sale], known: set[Key], locked: set[Key]) -> _Fold:
-    fold = _Fold()
+def _fold(sales: Sequence[Sale], known: dict[Key, str], locked: set[Key]) -> _Fold:
+    fold = _Fold(zones=known)
     for i, sale in enumerate(sales):
         key = _key(sale)
         customer = (sale.merchant_id, sale.customer_id)
@@ -131,17 +139,17 @@ def _name_debtor(sale: Sale) -> None:
             tender.on_account.account_customer_id = sale.customer_id
 
 
-async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[set[Key], set[Key]]:
-    """Lock the customers' rows; returns (those that exist, those that somebody else holds).
+async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[dict[Key, str], set[Key]]:
+    """Lock the customers' rows; returns (those that exist and their zones, those that somebody else holds).
 
     An erased customer is as good as unknown.
     """
     wanted = {(s.merchant_id, s.customer_id) for s in sales if s.customer_id}
     if not wanted:
-        return set(), set()
+        return {}, set()
     lock = queries.lock_customers if wait else queries.lock_free_customers
     rows = lock(conn, merchants=[m for m, _ in wanted], customers=[c for _, c in wanted])
-    held = {(r["merchant_id"], r["customer_id"]): r["status"] async for r in rows}
+    held = {(r["merchant_id"], r["customer_id"]): r async for r in rows}
     missing = wanted - held.keys()
     locked: set[Key] = set()
     if missing and not wait:
@@ -149,7 +157,8 @@ async def _lock(conn: Conn, sales: Sequence[Sale], wait: bool) -> tuple[set[Key]
             conn, merchants=[m for m, _ in missing], customers=[c for _, c in missing]
         )
         locked = {(r["merchant_id"], r["customer_id"]) async for r in found}
-    return {key for key, status in held.items() if status not in ("ERASING", "ERASED")}, locked
+    gone = ("ERASING", "ERASED")
+    return {key: row["time_zone"] for key, row in held.items() if row["status"] not in gone}, locked
 
 
 async def _recorded(conn: Conn, sales: Sequence[Sale]) -> dict[Key, Recorded]:

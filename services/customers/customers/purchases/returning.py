@@ -100,8 +100,9 @@ class Returner:
     async def _record(self, conn: Conn, request: Return) -> Returned:
         terms = request.terms
         owner = await _check_customer(conn, terms)
+        zone = ""
         if owner:
-            await queries.lock_customer(conn, merchant_id=terms.merchant_id, customer_id=owner)
+            zone = await queries.lock_customer(conn, merchant_id=terms.merchant_id, customer_id=owner)
         else:
             await queries.lock_purchase(conn, merchant_id=terms.merchant_id, purchase_id=terms.purchase_id)
         known = await queries.recorded_return(
@@ -116,7 +117,7 @@ class Returner:
         decision = decide(now.left, terms.reason, terms.items, terms.named, override=terms.override)
         shop = await self._shops.one(conn, terms.merchant_id, request.store_id, request.received_at)
         event = _event(now, terms, decision)
-        _complete(event, now, request, shop.time_zone)
+        _complete(event, now, request, zone or shop.time_zone)
         await _write(conn, now, request, decision, event)
         metrics.RETURNS.labels(terms.reason.name).inc()
         return Returned(event, decision.total_left, request.receipt_number)
