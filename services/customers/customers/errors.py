@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kit.errors import (
-    Aborted,
     AlreadyExists,
     DomainError,
     FailedPrecondition,
@@ -75,7 +74,7 @@ class MemberCodeHeld(CustomersError, AlreadyExists):
         super().__init__("another customer holds this member code; issue another one", member_code=code)
 
 
-class EtagMismatch(CustomersError, Aborted):
+class EtagMismatch(CustomersError, FailedPrecondition):
     """The profile changed since it was read."""
 
     reason = "ETAG_MISMATCH"

@@ -202,10 +202,12 @@ async def test_an_update_sent_sixteen_times_is_one_update(desk: Any, refused: An
 async def test_a_stale_etag_changes_nothing(desk: Any, refused: Any) -> None:
     made = await desk.create("Budi")
     await desk.update(made.customer_id, etag=made.etag, nickname="one")
-    info = await refused(
-        desk.customers.UpdateCustomer(desk.change(made.customer_id, etag=made.etag, nickname="two"))
-    )
+    stale = desk.change(made.customer_id, etag=made.etag, nickname="two")
+    info = await refused(desk.customers.UpdateCustomer(stale))
     assert (info.reason, info.metadata["etag"]) == ("ETAG_MISMATCH", "2")
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await desk.customers.UpdateCustomer(stale)
+    assert caught.value.code() == grpc.StatusCode.FAILED_PRECONDITION, "the same id again never helps"
     assert (await desk.get(made.customer_id)).nickname == "one"
 
 
