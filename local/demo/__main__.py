@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import uvloop
 from rich.console import Console
 
 from local.demo import baskets as source
@@ -170,7 +171,7 @@ def main(argv: Sequence[str]) -> int:
         console.print("[dim]reading the baskets[/]")
         count = None if wanted == "all" else int(wanted)
         run = Run(count, seed, STAGES[arguments.stage], console, arguments.days)
-        report = asyncio.run(run.play(LocalSettings()))
+        report = uvloop.run(run.play(LocalSettings()))
     except (PartFailed, TooManySurprises) as error:
         console.print(str(error), style="red", highlight=False, markup=False)
         return 1

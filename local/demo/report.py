@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.columns import Columns
+from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 
@@ -118,16 +119,15 @@ def show(console: Console, report: dict[str, Any], letters: Iterable[Mail]) -> N
     table = Table("of the run", "", title="What was played", title_justify="left")
     for name, value in report.items():
         if not isinstance(value, dict | list):
-            table.add_row(
-                name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value)
-            )
+            text = f"{value:,}" if type(value) in (int, float) else str(value)
+            table.add_row(name.replace("_", " "), text)
     calls = Table("call", "calls", "p50 ms", "p99 ms", title="As the till saw it", title_justify="left")
     for name, times in report["rpc"].items():
         calls.add_row(name, f"{times['calls']:,}", f"{times['p50']}", f"{times['p99']}")
     parts = Table("part", "CPU ms a basket", "memory MB", title="What it cost", title_justify="left")
     for name, used in report["cpu_ms_per_basket"].items():
         parts.add_row(name, f"{used}", f"{report['memory_mb'].get(name, '')}")
-    console.print(table, calls, parts)
+    console.print(Columns([table, Group(calls, parts)], padding=(0, 4)))
     for letter in islice(letters, MAILS):
         subject = str(letter.parse()["Subject"])
         console.print(
