@@ -22,7 +22,7 @@ async def test_an_account_is_opened_once(credit, refused):
     assert account.status == accounts_pb2.ACCOUNT_STATUS_ACTIVE
     assert (account.limit.units, account.available.units, account.net_days) == (750_000, 750_000, 21)
     assert (account.currency_code, account.minor_digits, account.time_zone) == ("IDR", 0, "Asia/Jayapura")
-    other_body = credit.opening(customer, limit=1)
+    other_body = credit.opening(customer, limit=1, zone="Asia/Jayapura")
     assert await refused(credit.accounts.OpenAccount(other_body)) == "ACCOUNT_EXISTS"
     other_body.request_id = request.request_id
     assert await refused(credit.accounts.OpenAccount(other_body)) == "IDEMPOTENCY_CONFLICT"
@@ -135,6 +135,52 @@ async def test_an_account_keeps_the_currency_of_its_first_sale(credit, refused):
     request = credit.opening(customer)
     request.minor_digits = 2
     assert await refused(credit.accounts.OpenAccount(request)) == "CURRENCY_MISMATCH"
+
+
+async def test_a_currency_mistake_is_corrected_while_nothing_is_booked(credit, refused):
+    customer = new_customer_id()
+    mistaken = credit.opening(customer, limit=500_000)
+    mistaken.minor_digits, mistaken.time_zone = 2, "Asia/Jayapura"
+    await credit.accounts.OpenAccount(mistaken)
+    waiting, good = credit.sale(customer, (80_000, None)), await credit.open()
+    hold = await credit.authorize(customer, 100_000)
+    declined = await credit.authorize(customer, 900_000)
+    await credit.deliver(waiting, credit.sale(customer, (5_000, None)), credit.sale(good, (1_000, None)))
+    assert ["NOT_YET" in why for why in await credit.parked(customer)] == [True, False]
+    assert (await credit.account(good)).posted.units == 1_000
+    correction = credit.opening(customer, limit=600_000)
+    assert await refused(credit.accounts.OpenAccount(correction)) == "ACCOUNT_EXISTS"  # a hold is pending
+    await credit.void(customer, hold.hold_id)
+    replies = await asyncio.gather(*(credit.accounts.OpenAccount(correction) for _ in range(16)))
+    assert {r.account.revision for r in replies} == {2}
+    account = await credit.account(customer)
+    assert (account.minor_digits, account.time_zone, account.limit.units) == (0, "Asia/Jakarta", 600_000)
+    assert not (await credit.hold(customer, declined.hold_id)).HasField("amount")
+    again = await credit.authorize(customer, 900_000, declined.hold_id)
+    assert again.state == holds_pb2.HOLD_STATE_DECLINED
+    await credit.run.service.consumer.replay(credit.merchant, customer)
+    assert await credit.parked(customer) == []
+    assert (await credit.account(customer)).posted.units == 85_000
+    assert await refused(credit.accounts.OpenAccount(mistaken_again(mistaken))) == "ACCOUNT_EXISTS"
+    await credit.check_books(customer)
+
+
+def mistaken_again(request):
+    again = accounts_pb2.OpenAccountRequest()
+    again.CopyFrom(request)
+    again.request_id = new_uuid()
+    return again
+
+
+async def test_12_customers_with_a_currency_mistake_stop_no_one(credit):
+    mistakes = [credit.opening(new_customer_id()) for _ in range(12)]
+    for request in mistakes:
+        request.minor_digits = 2
+        await credit.accounts.OpenAccount(request)
+    good = await credit.open()
+    sales = [credit.sale(request.customer_id, (1_000, None)) for request in mistakes]
+    await credit.deliver(*sales, credit.sale(good, (3_000, None)))
+    assert (await credit.account(good)).posted.units == 3_000
 
 
 @pytest.mark.parametrize(

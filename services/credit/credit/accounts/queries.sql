@@ -35,6 +35,16 @@ SELECT coalesce(sum(outstanding), 0)::bigint
 FROM invoices
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at IS NULL AND due_on < :today;
 
+-- name: is_booked$
+-- Whether the ledger has anything of an account.
+SELECT exists(SELECT 1 FROM entries WHERE merchant_id = :merchant_id AND customer_id = :customer_id);
+
+-- name: forget_held_amounts!
+-- Unset the amounts of an account's holds. Reads all holds of the merchant, for a rare correction needs no index.
+UPDATE holds
+SET amount = NULL, available = 0
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND amount IS NOT NULL;
+
 -- name: save!
 -- Write status, limit and terms; balances are written by post and by the holds alone.
 UPDATE accounts AS a

@@ -10,7 +10,6 @@ from credit.callers import account_key
 from credit.zones import known_zone
 from kit import batch, db, ids, pan
 from kit.clock import Clock
-from kit.money import Currency
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
 
 
@@ -29,7 +28,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             kind="OPEN",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
-            limit=encode.limit(request.limit, Currency(request.currency_code, request.minor_digits)),
+            limit=request.limit,
             net_days=request.net_days,
             currency_code=request.currency_code,
             minor_digits=request.minor_digits,
@@ -52,16 +51,13 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.SetLimitRequest, context: Any
     ) -> accounts_pb2.SetLimitResponse:
         """Set the limit."""
-        key = account_key(request.customer_id)
         pan.refuse([request.reason])
-        async with self._pool.acquire(timeout=5) as conn:  # for the currency, which never changes
-            account = await store.read_open(conn, key)
         change = changes.Change(
-            key=key,
+            key=account_key(request.customer_id),
             kind="LIMIT",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
-            limit=encode.limit(request.limit, encode.currency(account)),
+            limit=request.limit,
             reason=request.reason,
             staff_ref=request.staff_ref,
         )

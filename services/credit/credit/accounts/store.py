@@ -86,6 +86,17 @@ async def overdue(conn: db.Conn, account: Account, today: date) -> int:
     return int(found)
 
 
+async def is_booked(conn: db.Conn, account: Account) -> bool:
+    """Tell whether anything was ever booked on a locked account."""
+    found = await queries.is_booked(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
+    return bool(found)
+
+
+async def forget_held_amounts(conn: db.Conn, account: Account) -> None:
+    """Forget the amounts of a locked account's holds, none of which is pending or captured."""
+    await queries.forget_held_amounts(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
+
+
 async def save(conn: db.Conn, accounts: Sequence[Account]) -> None:
     """Write status, currency, zone, limit, terms, wish and alias of locked accounts; no balances."""
     await queries.save(

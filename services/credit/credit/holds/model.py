@@ -52,8 +52,9 @@ class HoldKey(NamedTuple):
 class Hold:
     """Credit kept aside, minor units.
 
-    `amount` is None for a hold voided before it was authorised, and where the customer has no account;
-    `fingerprint` is None for the former alone. `available` is what was available at a decline.
+    `amount` is None for a hold voided before it was authorised, where the customer has no account, and
+    where the account's currency was corrected since; `fingerprint` is None for the first alone.
+    `available` is what was available at a decline.
     """
 
     merchant_id: str

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Cause, Key
-from credit.errors import CurrencyMismatch
 from credit.holds import store as holds
 from credit.invoices import store
 from credit.invoices.books import Books
@@ -71,11 +70,15 @@ async def _known(conn: Conn, every: list[Sale]) -> tuple[Books, set[TenderKey]]:
 
 
 def _other_currency(books: Books, fresh: list[Sale]) -> Refusal:
+    """Let a sale wait whose account was opened in another currency: that is mended at the account."""
     for sale in fresh:
         account = books.accounts[sale.key]
         kept = (account.currency_code, account.minor_digits)
         if account.is_open and kept != (sale.currency.code, sale.currency.digits):
-            return CurrencyMismatch(*kept)
+            return NotYet(
+                f"the sale is in {sale.currency.code} with {sale.currency.digits} minor digits, the account "
+                f"in {kept[0]} with {kept[1]}; correct the account with OpenAccount while nothing is booked"
+            )
     return None
 
 
