@@ -374,17 +374,25 @@ def someone_else(loyalty_service: Running) -> Loyalty:
 
 
 @pytest.fixture
-async def other_processes(loyalty_service: Running, keys: Keys, loyalty: Loyalty) -> AsyncIterator[list[Any]]:
-    """RedemptionService of three more servers on the same database, as three more pods would be."""
-    url = loyalty_service.service.pool._connect_args[0]
+async def another_process(
+    loyalty_service: Running, keys: Keys, loyalty: Loyalty
+) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """RedemptionService of one more server on the same database, as another pod would be; takes settings."""
+    url, clock = loyalty_service.service.pool._connect_args[0], loyalty_service.clock
     async with contextlib.AsyncExitStack() as stack:
-        settings = Settings(database_url=url)
-        runs = [
-            await stack.enter_async_context(running("loyalty", build, settings, keys, loyalty_service.clock))
-            for _ in range(3)
-        ]
-        stub = redemptions_pb2_grpc.RedemptionServiceStub
-        yield [run.stub(stub, merchant=loyalty.merchant) for run in runs]
+
+        async def start(**fields: Any) -> Any:
+            settings = Settings(database_url=url, **fields)
+            run = await stack.enter_async_context(running("loyalty", build, settings, keys, clock))
+            return run.stub(redemptions_pb2_grpc.RedemptionServiceStub, merchant=loyalty.merchant)
+
+        yield start
+
+
+@pytest.fixture
+async def other_processes(another_process: Callable[..., Awaitable[Any]]) -> list[Any]:
+    """RedemptionService of three more servers."""
+    return [await another_process() for _ in range(3)]
 
 
 @pytest.fixture(scope="session")

@@ -140,6 +140,16 @@ async def test_a_retried_reservation_is_the_same_and_another_body_is_a_conflict(
     assert (await loyalty.account(other)).reserved == 0
 
 
+async def test_a_retry_after_our_default_lifetime_was_changed_is_still_the_same(loyalty, another_process):
+    customer = await with_points(loyalty, 100)
+    unsaid, said = ask(customer, 10), ask(customer, 10, hold_for=Duration(seconds=900))
+    first = [(await loyalty.redemptions.Reserve(request)).reservation for request in (unsaid, said)]
+    after = await another_process(reservation_s=60)
+    assert [(await after.Reserve(request)).reservation for request in (unsaid, said)] == first
+    fresh = (await after.Reserve(ask(customer, 10))).reservation
+    assert fresh.expires_at.ToDatetime() - fresh.created_at.ToDatetime() == timedelta(minutes=1)
+
+
 async def test_sixteen_times_the_same_reserve_at_once_holds_once(loyalty, other_processes):
     customer, reservation_id = await with_points(loyalty, 100), new_uuid()
     tills = [loyalty.redemptions, *other_processes]

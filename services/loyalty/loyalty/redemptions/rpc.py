@@ -74,14 +74,16 @@ class RedemptionService(rpc.RedemptionServiceServicer):
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
         """Hold points under the till's id."""
         customer_id = check_customer_id(request.customer_id)
-        hold_for = request.hold_for.ToTimedelta() if request.HasField("hold_for") else self._hold_for
+        # What was asked, never our default: a changed setting must not make retries into conflicts.
+        asked = request.hold_for.ToTimedelta() if request.HasField("hold_for") else None
+        asked_ms = None if asked is None else asked // timedelta(milliseconds=1)
         wanted = Wanted(
             merchant_id=caller().merchant_id,
             reservation_id=canonical_uuid(request.reservation_id, "reservation_id"),
             customer_id=customer_id,
             points=request.points,
-            hold_for=hold_for,
-            fingerprint=fingerprint(1, customer_id, request.points, int(hold_for.total_seconds() * 1000)),
+            hold_for=self._hold_for if asked is None else asked,
+            fingerprint=fingerprint(1, customer_id, request.points, asked_ms),
             now=self._clock.now(),
         )
         return pb.ReserveResponse(reservation=await self._message(await self._batcher.submit(wanted)))
