@@ -62,6 +62,22 @@ async def test_under_eighteen_only_a_guardian_consents(
     assert len((await desk.reach(made.customer_id))[0].allowed) == 1
 
 
+async def test_reading_the_age_for_a_consent_is_logged_and_done_only_for_it(
+    desk: Any, point: Any, number: str
+) -> None:
+    made = await desk.create("Budi", point(number), birth_date=Date(year=1990, month=3, day=3))
+    logged = (
+        "SELECT customer_ids, reason, staff_ref FROM access_log"
+        " WHERE merchant_id = $1 AND action = 'SET_CONSENT'"
+    )
+    await desk.consent(made.customer_id, state=contacts_pb2.CONSENT_STATE_WITHDRAWN)
+    await desk.consent(made.customer_id, by_guardian=True)
+    assert await desk.vault.fetch(logged, desk.merchant) == []
+    await desk.consent(made.customer_id)
+    (row,) = await desk.vault.fetch(logged, desk.merchant)
+    assert tuple(row) == ([made.customer_id], "CONSENT_AGE", "staff-9")
+
+
 async def test_a_minors_own_consent_stops_counting_when_the_age_becomes_known(
     desk: Any, point: Any, number: str
 ) -> None:

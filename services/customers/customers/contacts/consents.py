@@ -49,12 +49,19 @@ class Consents:
         channel = channel_name(request.channel)
         address = normal_address(channel, request.address, "address") if request.address else ""
         standing = await self._standing(key)
-        async with self._vault.pool.acquire() as conn:
-            person = (await read.read_people(conn, [key], ("birth_date",))).get(key)
-        if person is None or standing.status in ("ERASING", "ERASED"):
+        if standing.status in ("ERASING", "ERASED"):
+            raise CustomerErased(request.customer_id)
+        own_word = request.state == contacts_pb2.CONSENT_STATE_GIVEN and not request.by_guardian
+        async with db.transaction(self._vault.pool) as conn:
+            fields = ("birth_date",) if own_word else ()
+            person = (await read.read_people(conn, [key], fields)).get(key)
+            if own_word:
+                access = Access(who, [request.customer_id], "CONSENT_AGE")
+                await read.log_access(conn, "SET_CONSENT", [access])
+        if person is None:
             raise CustomerErased(request.customer_id)
         row = await self._row(request, channel, address, person)
-        if row.state == "GIVEN" and not row.by_guardian:
+        if own_word:
             await self._check_age(person, standing, who.merchant_id, now)
         content = (
             *(request.customer_id, row.purpose, channel, address, row.state, row.notice_version),
