@@ -58,7 +58,7 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
         "identify",
         vault.pool,
         identifier.run,
-        key=lambda question: question.register,
+        key=lambda question: question.reader,
         merchant=lambda question: question.reader.merchant_id,
         max_batch=settings.batch_max,
         max_queue=settings.batch_queue_max,

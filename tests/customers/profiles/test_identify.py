@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from kit.ids import new_customer_id
-from langganan.customers.v1 import contacts_pb2, profiles_pb2
+from langganan.customers.v1 import contacts_pb2, profiles_pb2, profiles_pb2_grpc
+from langganan.types.v1.origin_pb2 import Origin
 
 
 async def test_a_customer_is_recognised_by_number_address_code_and_id(
@@ -71,6 +72,28 @@ async def test_a_register_that_misses_too_often_must_wait_and_others_go_on(
     assert [m.customer_id for m in await desk.identify("honest", phone=number)] == [made.customer_id]
 
 
+async def test_a_register_that_missed_too_often_still_scans_cards_and_codes(
+    desk: Any, refused: Any, point: Any, number: str
+) -> None:
+    made = await desk.create("Budi", point(number), member_codes=["SCAN-1"])
+    await asyncio.gather(*(desk.identify("rogue", phone=f"0813{n:08}") for n in range(60)))
+    assert (await refused(desk.identify("rogue", email="budi@toko.co.id"))).reason == "TOO_MANY_MISSES"
+    for by in ({"member_code": "SCAN-1"}, {"customer_id": made.customer_id}):
+        assert [m.customer_id for m in await desk.identify("rogue", **by)] == [made.customer_id]
+
+
+async def test_without_a_register_only_the_caller_who_missed_must_wait(
+    desk: Any, refused: Any, point: Any, number: str
+) -> None:
+    made = await desk.create("Budi", point(number))
+    await asyncio.gather(*(desk.identify("", phone=f"0813{n:08}") for n in range(60)))
+    assert (await refused(desk.identify("", phone=number))).reason == "TOO_MANY_MISSES"
+    assert await desk.identify("r1", phone=number)
+    other = desk.run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant=desk.merchant, subject="till-2")
+    asked = profiles_pb2.IdentifyRequest(origin=Origin(store_id="pusat"), phone=number)
+    assert [m.customer_id for m in (await other.Identify(asked)).matches] == [made.customer_id]
+
+
 async def test_a_restricted_customer_is_recognised_without_a_name(desk: Any, point: Any, number: str) -> None:
     made = await desk.create("Budi", point(number))
     await desk.update(made.customer_id, status=profiles_pb2.CUSTOMER_STATUS_RESTRICTED)
@@ -98,4 +121,7 @@ async def test_what_cannot_be_read_is_refused_and_not_counted_as_a_miss(desk: An
     assert (await refused(desk.identify())).reason == "INVALID_FIELDS"
     assert await desk.count_vault("identify_misses") == 0
     assert await desk.identify(customer_id=new_customer_id()) == []
+    assert await desk.identify(member_code="HILANG-9") == []
+    assert await desk.count_vault("identify_misses") == 0, "nobody guesses a code or an id"
+    assert await desk.identify(email="nobody@toko.co.id") == []
     assert await desk.count_vault("identify_misses") == 1

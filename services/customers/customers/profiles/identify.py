@@ -33,9 +33,12 @@ class Question:
     customer_id: str = ""
 
     @property
-    def register(self) -> Register:
-        """Whose misses are counted."""
-        return (self.reader.merchant_id, self.reader.store_id, self.reader.register_id)
+    def counter(self) -> Register | None:
+        """Where a miss is counted: the register, else the caller. None: what is scanned cannot be guessed."""
+        if self.token is None:
+            return None
+        who = self.reader
+        return (who.merchant_id, who.store_id, who.register_id or f"subject {who.subject}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,10 @@ class Identifier:
         """Answer each question with its candidates by id; none is an answer, and counted."""
         del wait  # nothing is locked
         window = int(time.time()) // self._window_s * self._window_s
-        counted = await read.misses(conn, sorted({q.register for q in questions}), window)
-        refused = {r for r, misses in counted.items() if misses >= self._misses_max}
+        counters = [q.counter for q in questions]
+        refused = await self._refused(conn, counters, window)
         rows = await self._recognise(
-            conn, [(n, q) for n, q in enumerate(questions) if q.register not in refused]
+            conn, [(n, q) for n, q in enumerate(questions) if counters[n] not in refused]
         )
         visible = {(r["merchant_id"], r["customer_id"]) for r in rows if r["status"] != "RESTRICTED"}
         people = await read.read_people(conn, sorted(visible), NAMES) if visible else {}
@@ -74,11 +77,22 @@ class Identifier:
             found.setdefault(row["no"], []).append(_candidate(row, people))
         await read.log_access(conn, "IDENTIFY", _accesses(questions, found))
         missed = Counter(
-            q.register for n, q in enumerate(questions) if n not in found and q.register not in refused
+            c for n, c in enumerate(counters) if c is not None and n not in found and c not in refused
         )
         if missed:
             await read.add_misses(conn, missed, window)
-        return [self._answer(n, q, found, refused) for n, q in enumerate(questions)]
+        return [
+            self._refusal(q) if counters[n] in refused else _answer(q, found.get(n, []))
+            for n, q in enumerate(questions)
+        ]
+
+    async def _refused(
+        self, conn: db.Conn, counters: Sequence[Register | None], window: int
+    ) -> set[Register | None]:
+        """Return those that missed too often in this window."""
+        asked = {c for c in counters if c is not None}
+        counted = await read.misses(conn, sorted(asked), window) if asked else {}
+        return {c for c, misses in counted.items() if misses >= self._misses_max}
 
     async def _recognise(self, conn: db.Conn, asked: Sequence[tuple[int, Question]]) -> list[asyncpg.Record]:
         """Addresses by their index in the vault, then all of them, codes and ids in customers."""
@@ -101,21 +115,20 @@ class Identifier:
             ]
         return rows
 
-    def _answer(
-        self, n: int, question: Question, found: Mapping[int, list[Candidate]], refused: set[Register]
-    ) -> list[Candidate] | Exception:
-        if question.register in refused:
-            metrics.IDENTIFIED.labels(question.by, "refused").inc()
-            error = TooManyMisses(
-                f"this register missed {self._misses_max} times; go on by card or member code after a pause, "
-                "or register the customer"
-            )
-            error.retry_after = float(self._window_s)
-            return error
-        candidates = found.get(n, [])
-        answer = "none" if not candidates else "one" if len(candidates) == 1 else "several"
-        metrics.IDENTIFIED.labels(question.by, answer).inc()
-        return candidates
+    def _refusal(self, question: Question) -> Exception:
+        metrics.IDENTIFIED.labels(question.by, "refused").inc()
+        error = TooManyMisses(
+            f"this register missed {self._misses_max} numbers or addresses; go on by card or member code, or "
+            "register the customer"
+        )
+        error.retry_after = float(self._window_s)
+        return error
+
+
+def _answer(question: Question, candidates: list[Candidate]) -> list[Candidate]:
+    answer = "none" if not candidates else "one" if len(candidates) == 1 else "several"
+    metrics.IDENTIFIED.labels(question.by, answer).inc()
+    return candidates
 
 
 def _candidate(row: asyncpg.Record, people: Mapping[tuple[str, str], SealedPerson]) -> Candidate:

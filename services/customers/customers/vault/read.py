@@ -120,11 +120,12 @@ async def find_holders(
     return sorted({(r["no"], r["customer_id"]) for r in rows})
 
 
+# (merchant_id, store_id, register_id); the caller stands in for a register that is not named.
 Register = tuple[str, str, str]
 
 
 async def misses(conn: db.Conn, registers: Sequence[Register], window_start: int) -> dict[Register, int]:
-    """Return the misses of registers (merchant_id, store_id, register_id) in a window."""
+    """Return the misses of registers in a window."""
     rows = [
         row
         async for row in queries.misses(
