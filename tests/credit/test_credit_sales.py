@@ -6,10 +6,15 @@ import asyncio
 from datetime import UTC, date, datetime
 
 import pytest
+from google.type.money_pb2 import Money
 
 from kit.ids import derived_uuid, new_customer_id, new_uuid
 from langganan.credit.v1 import accounts_pb2, holds_pb2, invoices_pb2
 from langganan.events.v1 import credit_pb2
+
+
+def rupiah(units):
+    return Money(currency_code="IDR", units=units)
 
 
 async def test_a_sale_posts_its_hold_and_releases_the_rest(credit):
@@ -137,6 +142,24 @@ async def test_a_hold_captured_by_rpc_is_linked_and_nothing_is_posted(credit):
     # And its returns find the linked invoice.
     await credit.deliver(credit.returned(sale, 40_000))
     assert (await credit.account(customer)).posted.units == 80_000
+    await credit.check_books(customer)
+
+
+async def test_a_sale_above_what_capture_charged_is_linked_and_its_excess_is_listed(credit):
+    customer = await credit.open()
+    hold = await credit.authorize(customer, 100_000)
+    await credit.holds.Capture(
+        holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=customer, amount=rupiah(60_000))
+    )
+    sale = credit.sale(customer, (75_000, hold.hold_id))
+    again = credit.sale(customer, (75_000, hold.hold_id), purchase_id=sale.payload.purchase_id)
+    await credit.deliver(sale, again)
+    (invoice,) = await credit.invoices_of(customer)
+    assert (invoice.amount.units, invoice.purchase_id) == (60_000, sale.payload.purchase_id)
+    assert invoice.exception == invoices_pb2.EXCEPTION_KIND_OVER_HOLD
+    assert (await credit.account(customer)).posted.units == 60_000
+    (marked,) = await credit.exceptions_of(customer)
+    assert (marked.kind, marked.amount.units) == (invoices_pb2.EXCEPTION_KIND_OVER_HOLD, 15_000)
     await credit.check_books(customer)
 
 

@@ -67,10 +67,10 @@ class Books:
         account = self.accounts[hold.account_key]
         self.accounts[account.key] = replace(account, held=account.held - hold.held)
 
-    def link(self, invoice: Invoice, purchase_id: str, tender_id: str) -> None:
-        """Tell an invoice that Capture made which sale it belongs to."""
-        linked = replace(invoice, purchase_id=purchase_id, tender_id=tender_id)
-        self._move(Moved(linked, ()))
+    def link(self, invoice: Invoice, tender: TenderKey, mark: Mark | None) -> Invoice:
+        """Tell an invoice that Capture made which sale it belongs to, and what is amiss with that."""
+        linked = replace(invoice, purchase_id=tender.purchase_id, tender_id=tender.tender_id, mark=mark)
+        return self._move(Moved(linked, ()))
 
     def refund(self, invoice: Invoice, refund: Refund) -> None:
         """Take a return off an invoice; a paid part becomes credit balance."""

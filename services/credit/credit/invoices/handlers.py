@@ -94,7 +94,9 @@ def _post(books: Books, sale: Sale) -> None:
     verdict = judge(hold, sale.key.customer_id, sale.amount, alone)
     if verdict.links:
         assert made is not None, "only a captured hold is linked"
-        books.link(made, sale.tender.purchase_id, sale.tender.tender_id)
+        linked = books.link(made, sale.tender, verdict.mark)
+        if verdict.mark is not None:
+            books.mark(linked, verdict.mark, sale.tender.purchase_id, verdict.excess, sale.at)
         return
     invoice = books.charge(
         Charge(

@@ -99,7 +99,9 @@ def judge(hold: Hold | None, customer_id: str, amount: int, captured_alone: bool
         case State.VOIDED:
             return Verdict(mark=Mark.VOIDED_THEN_SOLD, excess=amount)
         case State.CAPTURED if captured_alone:
-            return Verdict(links=True)
+            if amount <= hold.captured:
+                return Verdict(links=True)
+            return Verdict(links=True, mark=Mark.OVER_HOLD, excess=amount - hold.captured)
         case _:
             return Verdict(mark=Mark.UNAUTHORISED, excess=amount)
 

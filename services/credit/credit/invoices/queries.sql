@@ -29,6 +29,7 @@ ON CONFLICT (merchant_id, invoice_id) DO UPDATE
 SET
     purchase_id = excluded.purchase_id,
     tender_id = excluded.tender_id,
+    exception = excluded.exception,
     paid = excluded.paid,
     returned = excluded.returned,
     settled_at = excluded.settled_at;
