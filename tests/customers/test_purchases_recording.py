@@ -13,7 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 from langganan.types.v1.line_pb2 import LINE_KIND_ROUNDING, Discount, Line, Quantity
-from langganan.types.v1.origin_pb2 import MODE_OFFLINE, Origin
+from langganan.types.v1.origin_pb2 import MODE_OFFLINE, RECOGNISED_BY_OTP, Origin
 from langganan.types.v1.tender_pb2 import Card, OnAccount, Points, Tender
 
 HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
@@ -71,6 +71,18 @@ async def test_sixteen_sendings_of_one_sale_are_one_sale(till: Any, known: bool)
     assert len(await till.published()) == 1
     if known:
         assert (await till.statistics(customer))[:2] == (1, 10_000)
+
+
+async def test_a_sale_keeps_what_the_till_said_of_itself(till: Any) -> None:
+    request = till.sale()
+    request.origin.mode = MODE_OFFLINE
+    request.origin.sent_at.seconds = 10**12
+    request.recognised_by = RECOGNISED_BY_OTP
+    await till.stub.RecordPurchase(request)
+    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))).purchase
+    assert (got.origin, got.recognised_by) == (request.origin, RECOGNISED_BY_OTP)
+    (listed,) = (await till.stub.ListPurchases(pb.ListPurchasesRequest())).purchases
+    assert listed.origin == request.origin
 
 
 async def test_a_repetition_after_a_lost_answer_may_come_later_offline_and_by_another_clock(

@@ -19,7 +19,7 @@ from langganan.customers.v1.returns_pb2 import (
     ReturnItem,
 )
 from langganan.events.v1.purchases_pb2 import PurchaseReturned
-from langganan.types.v1.origin_pb2 import MODE_OFFLINE, Origin
+from langganan.types.v1.origin_pb2 import MODE_OFFLINE, RECOGNISED_BY_OTP, Origin
 from langganan.types.v1.tender_pb2 import Cash, OnAccount, Points, Tender
 
 HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
@@ -123,6 +123,23 @@ async def test_get_purchase_shows_what_is_left_and_the_returns(till: Any, idr: A
     assert [t.amount_left.units for t in got.tenders] == [11_500]
     assert (got.total_left.units, got.status, got.revision) == (11_500, pb.PURCHASE_STATUS_PARTLY_RETURNED, 2)
     assert [(r.total.units, r.total_left.units) for r in got.returns] == [(8_500, 11_500)]
+
+
+async def test_a_return_keeps_what_the_till_said_of_itself(till: Any) -> None:
+    sale = till.sale()
+    await till.stub.RecordPurchase(sale)
+    request = a_return(till, sale, recognised_by=RECOGNISED_BY_OTP)
+    request.origin.mode = MODE_OFFLINE
+    request.origin.sent_at.seconds = 10**12
+    request.occurred_at.seconds = 10**12
+    reply = (await till.stub.RecordReturn(request)).purchase_return
+    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=sale.purchase_id))).purchase
+    (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
+    for told in (reply, got.returns[0]):
+        assert (told.origin, told.recognised_by) == (request.origin, RECOGNISED_BY_OTP)
+        assert told.occurred_at_implausible
+    assert (event.store_id, event.register_id, event.mode) == ("gudang", "2", MODE_OFFLINE)
+    assert (event.recognised_by, event.occurred_at_implausible) == (RECOGNISED_BY_OTP, True)
 
 
 async def test_dates_of_a_return_are_in_the_customers_zone_else_the_stores(till: Any) -> None:

@@ -10,7 +10,8 @@ CREATE TABLE purchases (
     customer_id text NOT NULL,
     store_id text NOT NULL,
     receipt_number text NOT NULL,
-    staff_ref text NOT NULL,
+    -- The serialized Origin as the till sent it: what the event does not say of it is kept here.
+    origin bytea NOT NULL,
     effective_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     -- Minor units, as sold and after returns.
@@ -41,8 +42,8 @@ CREATE TABLE purchase_returns (
     -- The purchase's revision after this return.
     revision bigint NOT NULL,
     receipt_number text NOT NULL,
-    register_id text NOT NULL,
-    staff_ref text NOT NULL,
+    -- As in purchases.
+    origin bytea NOT NULL,
     received_at timestamptz NOT NULL,
     -- Minor units: refunded, and left of the purchase afterwards.
     total bigint NOT NULL,

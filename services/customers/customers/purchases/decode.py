@@ -28,8 +28,8 @@ _ROOM = 1_000
 class Sale:
     """A finished sale as asked for. `event` lacks only what the store finds out: customer and zone.
 
-    `nets`: minor units by line after basket discounts, None without such. `personal_tender`: a tender
-    that books nothing without a customer.
+    `origin`: the serialized Origin. `nets`: minor units by line after basket discounts, None without such.
+    `personal_tender`: a tender that books nothing without a customer.
     """
 
     merchant_id: str
@@ -37,7 +37,7 @@ class Sale:
     customer_id: str
     offline: bool
     store_id: str
-    staff_ref: str
+    origin: bytes
     received_at: datetime
     effective_at: datetime
     total: int
@@ -91,7 +91,7 @@ def sale(request: RecordPurchaseRequest, merchant_id: str, currency: Currency, r
         customer_id=request.customer_id,
         offline=origin.mode == MODE_OFFLINE,
         store_id=origin.store_id,
-        staff_ref=origin.staff_ref,
+        origin=origin.SerializeToString(),
         received_at=received_at,
         effective_at=moment.effective_at,
         total=total,

@@ -49,7 +49,11 @@ def purchase_return(returned: Returned) -> returns_pb2.PurchaseReturn:
         revision=event.revision,
         store_id=event.store_id,
         receipt_number=returned.receipt_number,
+        recognised_by=event.recognised_by,
+        occurred_at_implausible=event.occurred_at_implausible,
     )
+    if returned.origin:
+        message.origin.MergeFromString(returned.origin)
     for name in ("occurred_at", "received_at", "effective_at"):
         if event.HasField(name):
             getattr(message, name).CopyFrom(getattr(event, name))
@@ -83,7 +87,7 @@ def purchase(now: Standing) -> pb.Purchase:
     for tender, remains in zip(now.sale.tenders, now.left.tenders, strict=True):
         message.tenders.add(tender=tender, amount_left=to_money(remains.amount, now.currency))
     message.returns.extend(
-        purchase_return(Returned(event, row["total_left"], row["receipt_number"]))
+        purchase_return(Returned(event, row["total_left"], row["receipt_number"], row["origin"]))
         for row, event in now.returns
     )
     return message
@@ -95,9 +99,7 @@ def _head(row: Any, sale: PurchaseCompleted) -> pb.Purchase:
         purchase_id=sale.purchase_id,
         customer_id=sale.customer_id,
         recognised_by=sale.recognised_by,
-        origin=Origin(
-            store_id=sale.store_id, register_id=sale.register_id, staff_ref=row["staff_ref"], mode=sale.mode
-        ),
+        origin=Origin.FromString(row["origin"]),
         receipt_number=sale.receipt_number,
         occurred_at=sale.occurred_at,
         received_at=sale.received_at,

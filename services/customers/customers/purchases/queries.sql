@@ -44,15 +44,15 @@ WHERE (merchant_id, purchase_id) IN (
 -- Sales, in id order, so that two batches with one anonymous sale in common cannot wait for each other;
 -- returns those that were not there yet.
 INSERT INTO purchases (
-    merchant_id, purchase_id, customer_id, store_id, receipt_number, staff_ref, effective_at, received_at,
+    merchant_id, purchase_id, customer_id, store_id, receipt_number, origin, effective_at, received_at,
     total, total_left, fingerprint, body
 )
-SELECT w.m, w.p, w.c, w.store, w.receipt, w.staff, w.effective, w.received, w.total, w.total, w.print, w.body
+SELECT w.m, w.p, w.c, w.store, w.receipt, w.origin, w.effective, w.received, w.total, w.total, w.print, w.body
 FROM unnest(
     :merchants::text[], :purchases::uuid[], :customers::text[], :stores::text[], :receipts::text[],
-    :staff::text[], :effective::timestamptz[], :received::timestamptz[], :totals::bigint[],
+    :origins::bytea[], :effective::timestamptz[], :received::timestamptz[], :totals::bigint[],
     :fingerprints::bytea[], :bodies::bytea[]
-) AS w (m, p, c, store, receipt, staff, effective, received, total, print, body)
+) AS w (m, p, c, store, receipt, origin, effective, received, total, print, body)
 ORDER BY w.m, w.p
 ON CONFLICT DO NOTHING
 RETURNING merchant_id, purchase_id;
@@ -148,26 +148,26 @@ FOR NO KEY UPDATE;
 
 -- name: returns_of
 -- The returns of a purchase, oldest first.
-SELECT return_id, revision, receipt_number, total_left, body
+SELECT return_id, revision, receipt_number, origin, total_left, body
 FROM purchase_returns
 WHERE merchant_id = :merchant_id AND purchase_id = :purchase_id::uuid
 ORDER BY revision;
 
 -- name: recorded_return^
 -- A return by its id.
-SELECT purchase_id, receipt_number, total_left, fingerprint, body
+SELECT purchase_id, receipt_number, origin, total_left, fingerprint, body
 FROM purchase_returns
 WHERE merchant_id = :merchant_id AND return_id = :return_id::uuid;
 
 -- name: insert_return^
 -- A return; nothing comes back where the id is taken.
 INSERT INTO purchase_returns (
-    merchant_id, return_id, purchase_id, revision, receipt_number, register_id, staff_ref, received_at,
-    total, total_left, fingerprint, body
+    merchant_id, return_id, purchase_id, revision, receipt_number, origin, received_at, total, total_left,
+    fingerprint, body
 )
 VALUES (
-    :merchant_id, :return_id::uuid, :purchase_id::uuid, :revision, :receipt_number, :register_id, :staff_ref,
-    :received_at, :total, :total_left, :fingerprint, :body
+    :merchant_id, :return_id::uuid, :purchase_id::uuid, :revision, :receipt_number, :origin, :received_at,
+    :total, :total_left, :fingerprint, :body
 )
 ON CONFLICT (merchant_id, return_id) DO NOTHING
 RETURNING return_id;

@@ -197,7 +197,7 @@ async def _write(conn: Conn, fold: _Fold) -> dict[Key, Recorded]:
         customers=[s.event.customer_id for s in sales],
         stores=[s.store_id for s in sales],
         receipts=[s.event.receipt_number for s in sales],
-        staff=[s.staff_ref for s in sales],
+        origins=[s.origin for s in sales],
         effective=[s.effective_at for s in sales],
         received=[s.received_at for s in sales],
         totals=[s.total for s in sales],

@@ -22,6 +22,7 @@ from kit import events
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from langganan.events.v1.purchases_pb2 import PurchaseReturned
+from langganan.types.v1.origin_pb2 import Origin, RecognisedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,8 @@ class Return:
 
     terms: Terms
     return_id: str
-    store_id: str
-    register_id: str
-    staff_ref: str
+    origin: Origin
+    recognised_by: RecognisedBy.ValueType
     receipt_number: str
     occurred_at: Timestamp
     received_at: datetime
@@ -54,11 +54,15 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A return as it was recorded; `total_left` of the purchase after it, minor units."""
+    """A return as it was recorded; `total_left` of the purchase after it, minor units.
+
+    Of a quote there is neither receipt nor `origin` (a serialized Origin).
+    """
 
     event: PurchaseReturned
     total_left: int
     receipt_number: str = ""
+    origin: bytes = b""
 
 
 async def quote(conn: Conn, terms: Terms) -> Returned:
@@ -112,15 +116,18 @@ class Returner:
             if known["fingerprint"] != request.fingerprint:
                 raise IdempotencyConflict("return", request.return_id)
             event = PurchaseReturned.FromString(known["body"])
-            return Returned(event, known["total_left"], known["receipt_number"])
+            return Returned(event, known["total_left"], known["receipt_number"], known["origin"])
         now = await standing(conn, terms.merchant_id, terms.purchase_id)
         decision = decide(now.left, terms.reason, terms.items, terms.named, override=terms.override)
-        shop = await self._shops.one(conn, terms.merchant_id, request.store_id, request.received_at)
+        shop = await self._shops.one(conn, terms.merchant_id, request.origin.store_id, request.received_at)
         event = _event(now, terms, decision)
         _complete(event, now, request, zone or shop.time_zone)
-        await _write(conn, now, request, decision, event)
+        returned = Returned(
+            event, decision.total_left, request.receipt_number, request.origin.SerializeToString()
+        )
+        await _write(conn, now, request, returned)
         metrics.RETURNS.labels(terms.reason.name).inc()
-        return Returned(event, decision.total_left, request.receipt_number)
+        return returned
 
 
 def _event(now: Standing, terms: Terms, decision: Decision) -> PurchaseReturned:
@@ -161,31 +168,33 @@ def _event(now: Standing, terms: Terms, decision: Decision) -> PurchaseReturned:
 
 
 def _complete(event: PurchaseReturned, now: Standing, request: Return, zone: str) -> None:
-    """Put in what a quote does not have: id, store, times, revision."""
+    """Put in what a quote does not have: id, till, times, revision."""
     moment = model.moment(instants.instant_if_any(request.occurred_at), request.received_at)
     event.return_id = request.return_id
-    event.store_id = request.store_id
+    event.store_id = request.origin.store_id
+    event.register_id = request.origin.register_id
+    event.mode = request.origin.mode
+    event.recognised_by = request.recognised_by
     event.time_zone = zone
     event.occurred_at.CopyFrom(request.occurred_at)
     event.received_at.CopyFrom(instants.stamp(request.received_at))
     event.effective_at.CopyFrom(event.received_at if moment.implausible else request.occurred_at)
+    event.occurred_at_implausible = moment.implausible
     event.revision = now.row["revision"] + 1
 
 
-async def _write(
-    conn: Conn, now: Standing, request: Return, decision: Decision, event: PurchaseReturned
-) -> None:
+async def _write(conn: Conn, now: Standing, request: Return, returned: Returned) -> None:
+    event = returned.event
     purchase = {"merchant_id": event.merchant_id, "purchase_id": event.purchase_id}
     inserted = await queries.insert_return(
         conn,
         return_id=request.return_id,
         revision=event.revision,
-        receipt_number=request.receipt_number,
-        register_id=request.register_id,
-        staff_ref=request.staff_ref,
+        receipt_number=returned.receipt_number,
+        origin=returned.origin,
         received_at=request.received_at,
-        total=decision.total,
-        total_left=decision.total_left,
+        total=event.total,
+        total_left=returned.total_left,
         fingerprint=request.fingerprint,
         body=event.SerializeToString(),
         **purchase,
@@ -196,15 +205,15 @@ async def _write(
     status = "PARTLY_RETURNED"
     if request.terms.reason is Reason.VOID:
         status = "VOIDED"
-    elif decision.exhausts:
+    elif event.exhausts:
         status = now.row["status"] if now.left.gone else "RETURNED"
     await queries.mark_returned(
-        conn, total_left=decision.total_left, status=status, revision=event.revision, **purchase
+        conn, total_left=returned.total_left, status=status, revision=event.revision, **purchase
     )
     if event.customer_id:
         customer = {"merchant_id": event.merchant_id, "customer_id": event.customer_id}
-        await queries.uncount_bought(conn, total=decision.total, **customer)
-        if now.left.total and not decision.total_left:
+        await queries.uncount_bought(conn, total=event.total, **customer)
+        if now.left.total and not returned.total_left:
             await queries.uncount_visit(conn, **customer)
     await events.publish(
         conn,

@@ -51,13 +51,12 @@ def a_return(
     return Return(
         terms=what,
         return_id=request.return_id,
-        store_id=origin.store_id,
-        register_id=origin.register_id,
-        staff_ref=origin.staff_ref,
+        origin=origin,
+        recognised_by=request.recognised_by,
         receipt_number=request.receipt_number,
         occurred_at=request.occurred_at,
         received_at=received_at,
-        # Neither the till's clock, nor the scope that let it pass.
+        # Neither the till's clock and mode, nor the scope that let it pass.
         fingerprint=fingerprint(
             _VERSION,
             what.purchase_id,
@@ -69,6 +68,7 @@ def a_return(
             origin.register_id,
             origin.staff_ref,
             request.receipt_number,
+            request.recognised_by,
         ),
     )
 
