@@ -9,8 +9,10 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.type.money_pb2 import Money
 
+from credit.app import build
 from kit.events import Outgoing
 from kit.ids import new_customer_id, new_uuid
+from kit.testing.running import running
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc, holds_pb2, holds_pb2_grpc
 from langganan.events.v1 import customers_pb2
 
@@ -141,10 +143,20 @@ async def test_one_id_for_16_customers_holds_for_one_of_them(credit, refused):
 async def test_another_lifetime_under_the_same_id_is_another_wish(credit, refused):
     customer = await credit.open()
     hold_id = new_uuid()
-    await credit.holds.Authorize(ask(customer, 1_000, hold_id))
-    await credit.holds.Authorize(ask(customer, 1_000, hold_id, ttl=Duration(seconds=900)))
-    other = ask(customer, 1_000, hold_id, ttl=Duration(seconds=60))
-    assert await refused(credit.holds.Authorize(other)) == "IDEMPOTENCY_CONFLICT"
+    await credit.holds.Authorize(ask(customer, 1_000, hold_id, ttl=Duration(seconds=60)))
+    for other in ({}, {"ttl": Duration(seconds=900)}):
+        call = credit.holds.Authorize(ask(customer, 1_000, hold_id, **other))
+        assert await refused(call) == "IDEMPOTENCY_CONFLICT"
+
+
+async def test_a_retry_after_the_usual_lifetime_was_changed_is_the_same_wish(credit, credit_settings, keys):
+    customer = await credit.open()
+    request = ask(customer, 1_000)
+    first = await credit.holds.Authorize(request)
+    changed = credit_settings.model_copy(update={"hold_ttl_s": 60})
+    async with running("credit", build, changed, keys, credit.run.clock) as restarted:
+        holds = restarted.stub(holds_pb2_grpc.HoldServiceStub, merchant=credit.merchant)
+        assert await holds.Authorize(request) == first
 
 
 async def test_64_authorisations_at_once_never_pass_the_limit(credit):

@@ -22,12 +22,13 @@ from kit.fingerprint import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish to keep credit aside."""
+    """A wish to keep credit aside; ttl is what the till asked for, None: `usual_ttl`."""
 
     key: Key
     hold_id: str
     amount: Money
-    ttl: timedelta
+    ttl: timedelta | None
+    usual_ttl: timedelta
     till: Till
     at: datetime
     dry_run: bool = False
@@ -39,10 +40,13 @@ class Ask:
 
     @property
     def content(self) -> bytes:
-        """What makes two requests the same; the account's digits are not known yet, so units and nanos."""
+        """What makes two requests the same: what was asked, so that no change of a setting tells them apart.
+
+        The account's digits are not known yet, so units and nanos.
+        """
         amount = self.amount
-        seconds = self.ttl // timedelta(microseconds=1)
-        return fingerprint(1, self.key.customer_id, amount.currency_code, amount.units, amount.nanos, seconds)
+        ttl = None if self.ttl is None else self.ttl // timedelta(microseconds=1)
+        return fingerprint(2, self.key.customer_id, amount.currency_code, amount.units, amount.nanos, ttl)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ class _Fold:
             state=State.DECLINED if reason else State.PENDING,
             amount=amount,
             decided_at=ask.at,
-            expires_at=None if reason else ask.at + ask.ttl,
+            expires_at=None if reason else ask.at + (ask.ttl or ask.usual_ttl),
             reason=reason,
             available=account.available,
             fingerprint=ask.content,
