@@ -8,7 +8,7 @@ from datetime import UTC
 from credit.accounts import store
 from credit.accounts.model import Key
 from kit.db import Conn
-from kit.events import Received
+from kit.events import NotYet, Received
 from langganan.events.v1 import customers_pb2
 
 
@@ -19,9 +19,9 @@ def registered_keys(event: Received) -> list[Key]:
 
 
 def merged_keys(event: Received) -> list[Key]:
-    """The absorbed customer's account; a later feature moves it."""
-    payload: customers_pb2.CustomerMerged = event.payload
-    return [Key(event.merchant_id, payload.absorbed_customer_id)]
+    """No account: a merge moves nothing yet."""
+    del event
+    return []
 
 
 def erased_keys(event: Received) -> list[Key]:
@@ -38,11 +38,16 @@ async def customer_registered(conn: Conn, events: list[Received]) -> None:
         await store.save(conn, [replace(a, limit_wished=wishes[k]) for k, a in accounts.items()])
 
 
-async def customer_merged(conn: Conn, events: list[Received]) -> None:
-    """Note into whom a customer was merged; what was booked stays where it is."""
-    into = {k: e.payload.surviving_customer_id for e in events for k in merged_keys(e)}
-    accounts = await store.read(conn, into)
-    await store.save(conn, [replace(a, merged_into=into[k]) for k, a in accounts.items()])
+async def customer_merged(conn: Conn, events: list[Received]) -> list[Exception | None]:
+    """Let a merge wait, and what the absorbed customer does after it, until accounts can be moved."""
+    del conn
+    return [
+        NotYet(
+            f"credit cannot move the account of {event.payload.absorbed_customer_id} to "
+            f"{event.payload.surviving_customer_id} yet; this event waits until a release that can"
+        )
+        for event in events
+    ]
 
 
 async def customer_erased(conn: Conn, events: list[Received]) -> None:
