@@ -14,7 +14,19 @@ from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 from langganan.types.v1.line_pb2 import LINE_KIND_ROUNDING, Discount, Line, Quantity
 from langganan.types.v1.origin_pb2 import MODE_OFFLINE, RECOGNISED_BY_OTP, Origin
-from langganan.types.v1.tender_pb2 import Card, OnAccount, Points, Tender
+from langganan.types.v1.tender_pb2 import (
+    Card,
+    Cash,
+    EWallet,
+    OnAccount,
+    Other,
+    Points,
+    Qris,
+    StoredValue,
+    Tender,
+    Transfer,
+    Voucher,
+)
 
 HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
 
@@ -71,6 +83,35 @@ async def test_sixteen_sendings_of_one_sale_are_one_sale(till: Any, known: bool)
     assert len(await till.published()) == 1
     if known:
         assert (await till.statistics(customer))[:2] == (1, 10_000)
+
+
+async def test_an_event_carries_no_references_and_nothing_of_cards(till: Any, idr: Any) -> None:
+    told = [
+        Tender(tender_id="1", amount=idr(1_000), cash=Cash(tendered=idr(1_500), change=idr(500))),
+        Tender(tender_id="2", amount=idr(1_000), points=Points(reservation_id=HOLD)),
+        Tender(tender_id="3", amount=idr(1_000), on_account=OnAccount(hold_id=HOLD)),
+    ]
+    kept = [
+        Tender(tender_id="4", amount=idr(1_000), card=Card(brand="gpn", last_four="1234")),
+        Tender(tender_id="5", amount=idr(1_000), qris=Qris(reference="from Siti")),
+        Tender(tender_id="6", amount=idr(1_000), transfer=Transfer(reference="from Siti")),
+        Tender(tender_id="7", amount=idr(1_000), e_wallet=EWallet(provider="gopay", reference="0812")),
+        Tender(tender_id="8", amount=idr(1_000), voucher=Voucher(voucher_id="Siti's")),
+        Tender(tender_id="9", amount=idr(1_000), stored_value=StoredValue(reference="Siti's")),
+        Tender(tender_id="10", amount=idr(1_000), other=Other(kind="favour", reference="of Siti")),
+    ]
+    customer = await till.customer()
+    request = till.sale(customer, tenders=told + kept)
+    await till.stub.RecordPurchase(request)
+    (event,) = await till.published()
+    assert list(event.tenders[:3]) == told
+    for tender, sent in zip(event.tenders[3:], kept, strict=True):
+        means = sent.WhichOneof("means")
+        bare = Tender(tender_id=sent.tender_id, amount=sent.amount)
+        getattr(bare, means).SetInParent()
+        assert tender == bare
+    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))).purchase
+    assert [p.tender for p in got.tenders] == told + kept
 
 
 async def test_a_sale_keeps_what_the_till_said_of_itself(till: Any) -> None:

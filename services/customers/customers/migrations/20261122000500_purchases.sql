@@ -1,8 +1,9 @@
 -- migrate:up
 
 -- A sale as it was recorded. The customer's row in customers is its lock; an anonymous sale is guarded by
--- its own row. body is the serialized purchase-completed event: lines and tenders are read back whole or
--- not at all, so one row a sale is enough; rows a line would cost a basket of 161 lines 161 index entries.
+-- its own row. body is the serialized purchase-completed event with the tenders as the till sent them (what
+-- is published says less of them): lines and tenders are read back whole or not at all, so one row a sale
+-- is enough; rows a line would cost a basket of 161 lines 161 index entries.
 CREATE TABLE purchases (
     merchant_id text NOT NULL,
     purchase_id uuid NOT NULL,

@@ -15,6 +15,7 @@ from customers.purchases.errors import CustomerUnknown
 from customers.purchases.exceptions import Noticed, notice
 from customers.purchases.model import Bought
 from customers.purchases.sql import queries
+from customers.purchases.tenders import as_told
 from kit import events
 from kit.batch import LOCKED, LockedType
 from kit.db import Conn
@@ -239,6 +240,6 @@ def _outgoing(sale: Sale) -> events.Outgoing:
         type="purchase-completed",
         merchant_id=sale.merchant_id,
         key=sale.event.customer_id or sale.purchase_id,
-        payload=sale.event,
+        payload=as_told(sale.event),
         time=sale.received_at,
     )

@@ -8,7 +8,11 @@ from customers.purchases.errors import TotalMismatch
 from kit import ids
 from kit.fingerprint import Field
 from kit.money import Currency, InvalidMoney, to_minor
+from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 from langganan.types.v1.tender_pb2 import Tender, TenderKind
+
+# Means whose particulars others act on; of any other an event says no more than that it was that means.
+_TOLD = frozenset({"cash", "points", "on_account"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,19 @@ class Paid:
 def kind_of(tender: Tender) -> TenderKind.ValueType:
     """Return the means of a tender without its particulars."""
     return TenderKind.Value(f"TENDER_KIND_{(tender.WhichOneof('means') or 'unspecified').upper()}")
+
+
+def as_told(sale: PurchaseCompleted) -> PurchaseCompleted:
+    """Return a sale as others hear of it: without card data and references; itself where it has none."""
+    if all(tender.WhichOneof("means") in _TOLD for tender in sale.tenders):
+        return sale
+    told = PurchaseCompleted()
+    told.CopyFrom(sale)
+    for tender in told.tenders:
+        means = tender.WhichOneof("means")
+        if means and means not in _TOLD:
+            getattr(tender, means).Clear()
+    return told
 
 
 def read(tender: Tender, currency: Currency) -> Paid:
