@@ -10,11 +10,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Generic
+from functools import partial
+from typing import Any, Generic
+
+import asyncpg
 
 from kit import db, deadline, metrics
 from kit.errors import DeadlineExceeded, ResourceExhausted
-from kit.execute import LOCKED, LockedType, Reply, Request, Run, execute, once
+from kit.execute import LOCKED, LockedType, Opens, Reply, Request, Run, RunIn, Session, execute, once
 
 __all__ = ["LOCKED", "Batcher", "LockedType", "Run", "once"]
 
@@ -42,21 +45,23 @@ class Batcher(Generic[Request, Reply]):
     """Gathers the requests of many callers into lists for one store function.
 
     `key` names what a request locks, `merchant` whose share of the queue it takes. The queue is bounded
-    as a whole and to half of it for one merchant; merchants take turns in filling a batch.
+    as a whole and to half of it for one merchant; merchants take turns in filling a batch. `pool` may be
+    what opens a run's transaction instead, where the run needs more than one connection.
     """
 
     def __init__(
         self,
         name: str,
-        pool: db.Pool,
-        run: Run[Request, Reply],
+        pool: db.Pool | Opens[Session],
+        run: RunIn[Session, Request, Reply],
         *,
         key: Callable[[Request], Hashable],
         merchant: Callable[[Request], str],
         max_batch: int = 200,
         max_queue: int = 2_000,
     ) -> None:
-        self._name, self._pool, self._run = name, pool, run
+        opens: Opens[Any] = partial(db.transaction, pool) if isinstance(pool, asyncpg.Pool) else pool
+        self._name, self._attempt = name, partial(execute, name, opens, run)
         self._key, self._merchant = key, merchant
         self._max_batch, self._max_queue = max_batch, max_queue
         self._queues: dict[str, deque[_Item[Request, Reply]]] = {}
@@ -129,7 +134,7 @@ class Batcher(Generic[Request, Reply]):
     async def _execute(self, batch: list[_Item[Request, Reply]], *, wait: bool = False) -> None:
         metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
         requests = [item.request for item in batch]
-        replies = await execute(self._name, self._pool, self._run, requests, wait=wait)
+        replies = await self._attempt(requests, wait=wait)
         for item, reply in zip(batch, replies, strict=True):
             if reply is LOCKED:
                 self._to_lane(item)

@@ -108,3 +108,13 @@ async def transaction(pool: Pool) -> AsyncIterator[Conn]:
     """A READ COMMITTED transaction on a connection of the pool; leaving without error commits."""
     async with pool.acquire(timeout=5) as conn, conn.transaction():
         yield conn
+
+
+@asynccontextmanager
+async def transaction_beside(pool: Pool, beside: Pool) -> AsyncIterator[tuple[Conn, Conn]]:
+    """A transaction of `pool`, and a connection of another database for what is read in between.
+
+    The other connection is taken first: a transaction that waits for a second pool keeps its own waiting.
+    """
+    async with beside.acquire(timeout=5) as other, transaction(pool) as conn:
+        yield conn, other

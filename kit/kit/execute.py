@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 import asyncpg
@@ -18,6 +20,7 @@ from kit.errors import Aborted, DomainError, InvalidArgument, Unavailable
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
+Session = TypeVar("Session")
 
 log = structlog.get_logger()
 _AGAIN_MAX = 3
@@ -34,19 +37,27 @@ LockedType = Literal[_Locked.LOCKED]
 # A store function: same length and order; an exception in place of a reply belongs to that request.
 # wait=False: lock with SKIP LOCKED and answer LOCKED where somebody else holds the lock.
 # wait=True: wait for the lock (lock_timeout).
-Run = Callable[[db.Conn, Sequence[Request], bool], Awaitable[Sequence["Reply | Exception | LockedType"]]]
+RunIn = Callable[[Session, Sequence[Request], bool], Awaitable[Sequence[Reply | Exception | LockedType]]]
+Run = RunIn[db.Conn, Request, Reply]
+# Opens the transaction of one run, and whatever else the run needs.
+Opens = Callable[[], AbstractAsyncContextManager[Session]]
 
 
 async def execute(
-    name: str, pool: db.Pool, run: Run[Request, Reply], requests: Sequence[Request], *, wait: bool
+    name: str,
+    opens: Opens[Session],
+    run: RunIn[Session, Request, Reply],
+    requests: Sequence[Request],
+    *,
+    wait: bool,
 ) -> list[Reply | Exception | LockedType]:
     """Run a list in one transaction and answer each of it; never raises for the list as a whole."""
     again, lost = 0, False
     started = time.monotonic()
     while True:
         try:
-            async with db.transaction(pool) as conn:
-                replies = list(await run(conn, requests, wait))
+            async with opens() as session:
+                replies = list(await run(session, requests, wait))
             if len(replies) != len(requests):
                 raise RuntimeError(f"{name}: {len(requests)} requests, {len(replies)} replies")
             return replies
@@ -67,8 +78,8 @@ async def execute(
             if len(requests) == 1:
                 return [_bad_data(name, error)]
             half = len(requests) // 2
-            first = await execute(name, pool, run, requests[:half], wait=wait)
-            return first + await execute(name, pool, run, requests[half:], wait=wait)
+            first = await execute(name, opens, run, requests[:half], wait=wait)
+            return first + await execute(name, opens, run, requests[half:], wait=wait)
         except db.LOST as error:
             metrics.BATCH_RETRIES.labels(name, "lost").inc()
             if lost:
@@ -99,7 +110,7 @@ def _bad_data(name: str, error: asyncpg.PostgresError) -> DomainError:
 async def once(pool: db.Pool, run: Run[Request, Reply], request: Request) -> Reply:
     """Run one request in a transaction of its own, waiting for its lock; return its reply or raise it."""
     name = getattr(run, "__name__", "once")
-    (reply,) = await execute(name, pool, run, [request], wait=True)
+    (reply,) = await execute(name, partial(db.transaction, pool), run, [request], wait=True)
     if isinstance(reply, Exception):
         raise reply
     if reply is LOCKED:
