@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 
 from customers import events
-from customers.contacts.reading import ContactReads, Found, Inquiry
+from customers.contacts.reading import Found, Inquiry, find_contacts
 from customers.contacts.rpc import ContactService
 from customers.merchants.rpc import MerchantService
 from customers.merchants.store import Shops
@@ -53,10 +54,11 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
     purchases, recording = purchases_rpc.build(
         pool, runtime.clock, shops, max_batch=settings.batch_max, max_queue=settings.batch_queue_max
     )
-    identifier = Identifier(pool, settings.identify_misses_max, settings.identify_misses_window_s)
+    both = partial(db.transaction_beside, vault.pool, pool)
+    identifier = Identifier(settings.identify_misses_max, settings.identify_misses_window_s)
     identifying: Batcher[Question, list[Candidate]] = Batcher(
         "identify",
-        vault.pool,
+        both,
         identifier.run,
         key=lambda question: question.reader,
         merchant=lambda question: question.reader.merchant_id,
@@ -65,8 +67,8 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
     )
     inquiring: Batcher[Inquiry, Found] = Batcher(
         "get-contacts",
-        vault.pool,
-        ContactReads(pool).run,
+        both,
+        find_contacts,
         key=lambda inquiry: inquiry.reader.merchant_id,
         merchant=lambda inquiry: inquiry.reader.merchant_id,
         max_batch=INQUIRIES_MAX,
@@ -124,7 +126,7 @@ def sweeps(settings: CustomersSettings, pool: db.Pool, vault: Vault, profiles: P
     """Timed work: what a crash left half done, and counters of misses that are over."""
 
     async def existing(keys: set[tuple[str, str]]) -> set[tuple[str, str]]:
-        async with pool.acquire() as conn:
+        async with pool.acquire(timeout=5) as conn:
             return await store.existing(conn, keys)
 
     half_done = HalfDone(
@@ -137,7 +139,7 @@ def sweeps(settings: CustomersSettings, pool: db.Pool, vault: Vault, profiles: P
 
     async def forget_misses(now: datetime) -> int:
         del now  # windows are wall time
-        async with vault.pool.acquire() as conn:
+        async with vault.pool.acquire(timeout=5) as conn:
             await read.forget_misses(conn, int(time.time()) - 2 * settings.identify_misses_window_s)
         return 0
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import pytest
 from google.type.date_pb2 import Date
 
+import customers
 from customers.merchants.store import Shops
 from customers.profiles import store
 from customers.profiles.writing import Profiles
@@ -285,3 +287,35 @@ async def test_a_tier_of_somebody_unknown_waits_and_delays_nobody_else(desk: Any
     assert (await desk.get(made.customer_id)).category == "VIP"
     rows = await desk.run.pool.fetch("SELECT status FROM parked_events WHERE merchant_id = $1", desk.merchant)
     assert [r["status"] for r in rows] == ["NOT_YET"]
+
+
+async def test_no_transaction_of_one_database_waits_for_a_connection_of_the_other(
+    house: Any, desk: Any, point: Any, number: str
+) -> None:
+    made = await desk.create("Budi", point(number))
+    await desk.run.pool.fetchval("SELECT 1")
+    size = desk.run.pool.get_max_size()
+    taken = [await desk.run.pool.acquire(timeout=5) for _ in range(size)]
+    try:
+        asked = [
+            asyncio.create_task(desk.identify(phone=number)),
+            asyncio.create_task(desk.reach(made.customer_id)),
+        ]
+        _, waiting = await asyncio.wait(asked, timeout=0.3)
+        assert len(waiting) == 2, "both need the customers database"
+        open_ = await house.vault.fetchval(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+        )
+        assert open_ == 0
+    finally:
+        for conn in taken:
+            await desk.run.pool.release(conn)
+    found, (contact,) = await asyncio.gather(*asked)
+    assert found[0].customer_id == contact.customer_id == made.customer_id
+
+
+def test_every_wait_for_a_connection_ends() -> None:
+    folder = Path(str(customers.__file__)).parent
+    endless = [str(f) for f in folder.rglob("*.py") if ".acquire()" in f.read_text()]
+    assert endless == []

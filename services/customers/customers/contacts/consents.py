@@ -94,7 +94,7 @@ class Consents:
         return await self._open(rows[:size], person), following
 
     async def _standing(self, key: tuple[str, str]) -> Standing:
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             standing = (await read_standing(conn, [key])).get(key)
         if standing is None:
             raise CustomerNotFound(key[1])

@@ -69,46 +69,45 @@ class Found:
     reachable: Mapping[str, Reachable]
 
 
-class ContactReads:
-    """Answers batches of inquiries in a transaction of the vault; opened after its commit."""
+async def find_contacts(
+    session: tuple[db.Conn, db.Conn], inquiries: Sequence[Inquiry], wait: bool
+) -> list[Found]:
+    """Find who can be reached, and log it. Nothing sealed is read of who may not be spoken to.
 
-    def __init__(self, pool: db.Pool) -> None:
-        self._pool = pool
-
-    async def run(self, conn: db.Conn, inquiries: Sequence[Inquiry], wait: bool) -> list[Found]:
-        """Find who can be reached, and log it. Nothing sealed is read of who may not be spoken to."""
-        del wait  # nothing is locked
-        keys = sorted({(i.reader.merchant_id, c) for i in inquiries for c in i.customer_ids})
-        async with self._pool.acquire() as customers:
-            standing = await read_standing(customers, keys)
-        asked = sorted(
-            {
-                (i.reader.merchant_id, c, i.purpose)
-                for i in inquiries
-                for c in i.customer_ids
-                if (at := standing.get((i.reader.merchant_id, c))) and not refusal(at.status, i.purpose)
-            }
-        )
-        reachable: dict[tuple[str, str, str], Reachable] = {}
-        if asked:
-            rows = [
-                row
-                async for row in queries.reachable(
-                    conn,
-                    merchants=[a[0] for a in asked],
-                    customers=[a[1] for a in asked],
-                    purposes=[a[2] for a in asked],
-                    fields=list(FIELDS),
-                )
-            ]
-            reachable = {(r["merchant_id"], r["customer_id"], r["purpose"]): _reachable(r) for r in rows}
-        found = [_found(i, standing, reachable) for i in inquiries]
-        await log_access(
-            conn,
-            "GET_CONTACTS",
-            [Access(i.reader, sorted(f.reachable), i.purpose) for i, f in zip(inquiries, found, strict=True)],
-        )
-        return found
+    The session: a transaction of the vault, and a connection of customers. Opened after the commit.
+    """
+    del wait  # nothing is locked
+    conn, customers = session
+    keys = sorted({(i.reader.merchant_id, c) for i in inquiries for c in i.customer_ids})
+    standing = await read_standing(customers, keys)
+    asked = sorted(
+        {
+            (i.reader.merchant_id, c, i.purpose)
+            for i in inquiries
+            for c in i.customer_ids
+            if (at := standing.get((i.reader.merchant_id, c))) and not refusal(at.status, i.purpose)
+        }
+    )
+    reachable: dict[tuple[str, str, str], Reachable] = {}
+    if asked:
+        rows = [
+            row
+            async for row in queries.reachable(
+                conn,
+                merchants=[a[0] for a in asked],
+                customers=[a[1] for a in asked],
+                purposes=[a[2] for a in asked],
+                fields=list(FIELDS),
+            )
+        ]
+        reachable = {(r["merchant_id"], r["customer_id"], r["purpose"]): _reachable(r) for r in rows}
+    found = [_found(i, standing, reachable) for i in inquiries]
+    await log_access(
+        conn,
+        "GET_CONTACTS",
+        [Access(i.reader, sorted(f.reachable), i.purpose) for i, f in zip(inquiries, found, strict=True)],
+    )
+    return found
 
 
 def _found(

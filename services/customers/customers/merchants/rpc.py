@@ -61,7 +61,7 @@ class MerchantService(merchants_pb2_grpc.MerchantServiceServicer):
         self, request: merchants_pb2.GetMerchantRequest, context: Any
     ) -> merchants_pb2.GetMerchantResponse:
         """Answer the merchant."""
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             merchant = await store.read_merchant(conn, auth.caller().merchant_id)
         return merchants_pb2.GetMerchantResponse(merchant=_merchant(merchant))
 
@@ -94,7 +94,7 @@ class MerchantService(merchants_pb2_grpc.MerchantServiceServicer):
         position = paging.decode(request.page_token, "stores", merchant_id, only)
         size = paging.page_size(request.page_size)
         after = str(position[0]) if position else ""
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             stores = await store.list_stores(conn, merchant_id, after, size + 1, only)
         more = len(stores) > size
         token = paging.encode([stores[size - 1].store_id], "stores", merchant_id, only) if more else ""

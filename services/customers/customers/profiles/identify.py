@@ -56,19 +56,23 @@ class Candidate:
 class Identifier:
     """Answers batches of questions in a transaction of the vault; names are opened after its commit."""
 
-    def __init__(self, pool: db.Pool, misses_max: int, window_s: int) -> None:
-        self._pool, self._misses_max, self._window_s = pool, misses_max, window_s
+    def __init__(self, misses_max: int, window_s: int) -> None:
+        self._misses_max, self._window_s = misses_max, window_s
 
     async def run(
-        self, conn: db.Conn, questions: Sequence[Question], wait: bool
+        self, session: tuple[db.Conn, db.Conn], questions: Sequence[Question], wait: bool
     ) -> list[list[Candidate] | Exception]:
-        """Answer each question with its candidates by id; none is an answer, and counted."""
+        """Answer each question with its candidates by id; none is an answer, and counted.
+
+        The session: a transaction of the vault, and a connection of customers.
+        """
         del wait  # nothing is locked
+        conn, customers = session
         window = int(time.time()) // self._window_s * self._window_s
         counters = [q.counter for q in questions]
         refused = await self._refused(conn, counters, window)
-        rows = await self._recognise(
-            conn, [(n, q) for n, q in enumerate(questions) if counters[n] not in refused]
+        rows = await _recognise(
+            conn, customers, [(n, q) for n, q in enumerate(questions) if counters[n] not in refused]
         )
         visible = {(r["merchant_id"], r["customer_id"]) for r in rows if r["status"] != "RESTRICTED"}
         people = await read.read_people(conn, sorted(visible), NAMES) if visible else {}
@@ -94,27 +98,6 @@ class Identifier:
         counted = await read.misses(conn, sorted(asked), window) if asked else {}
         return {c for c, misses in counted.items() if misses >= self._misses_max}
 
-    async def _recognise(self, conn: db.Conn, asked: Sequence[tuple[int, Question]]) -> list[asyncpg.Record]:
-        """Addresses by their index in the vault, then all of them, codes and ids in customers."""
-        by_token = [(n, q.reader.merchant_id, q.token) for n, q in asked if q.token is not None]
-        held = await read.find_holders(conn, by_token, MATCHES_MAX) if by_token else []
-        merchants = {n: q.reader.merchant_id for n, q in asked}
-        wanted = [(n, merchants[n], customer_id, "") for n, customer_id in held]
-        wanted += [
-            (n, q.reader.merchant_id, q.customer_id, q.member_code) for n, q in asked if q.token is None
-        ]
-        if not wanted:
-            return []
-        nos, of, ids, codes = map(list, zip(*wanted, strict=True))
-        async with self._pool.acquire() as customers:
-            rows: list[asyncpg.Record] = [
-                row
-                async for row in store.queries.recognise(
-                    customers, nos=nos, merchants=of, customers=ids, codes=codes
-                )
-            ]
-        return rows
-
     def _refusal(self, question: Question) -> Exception:
         metrics.IDENTIFIED.labels(question.by, "refused").inc()
         error = TooManyMisses(
@@ -123,6 +106,22 @@ class Identifier:
         )
         error.retry_after = float(self._window_s)
         return error
+
+
+async def _recognise(
+    conn: db.Conn, customers: db.Conn, asked: Sequence[tuple[int, Question]]
+) -> list[asyncpg.Record]:
+    """Addresses by their index in the vault, then all of them, codes and ids in customers."""
+    by_token = [(n, q.reader.merchant_id, q.token) for n, q in asked if q.token is not None]
+    held = await read.find_holders(conn, by_token, MATCHES_MAX) if by_token else []
+    merchants = {n: q.reader.merchant_id for n, q in asked}
+    wanted = [(n, merchants[n], customer_id, "") for n, customer_id in held]
+    wanted += [(n, q.reader.merchant_id, q.customer_id, q.member_code) for n, q in asked if q.token is None]
+    if not wanted:
+        return []
+    nos, of, ids, codes = map(list, zip(*wanted, strict=True))
+    found = store.queries.recognise(customers, nos=nos, merchants=of, customers=ids, codes=codes)
+    return [row async for row in found]
 
 
 def _answer(question: Question, candidates: list[Candidate]) -> list[Candidate]:

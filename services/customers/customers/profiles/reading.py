@@ -16,7 +16,7 @@ async def profile(
 ) -> Profile:
     """Return a customer's profile or raise CUSTOMER_NOT_FOUND. Of an erased one only the books are left."""
     key = (reader.merchant_id, customer_id)
-    async with pool.acquire() as conn:
+    async with pool.acquire(timeout=5) as conn:
         facts = (await store.read_facts(conn, [key])).get(key)
     if facts is None:
         raise CustomerNotFound(customer_id)

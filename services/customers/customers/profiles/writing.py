@@ -111,14 +111,14 @@ class Profiles:
         """Change a profile, once for its request_id; return the customer_id."""
         key = (u.reader.merchant_id, u.customer_id)
         fields: tuple[Field, ...] = (content(u.draft), u.customer_id, u.etag, u.take_over)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             facts = (await store.read_facts(conn, [key])).get(key)
         if facts is None:
             raise CustomerNotFound(u.customer_id)
         if facts.status in ("ERASING", "ERASED"):
             raise CustomerErased(u.customer_id)
         await self._check_codes(u.draft, key[0], "UPDATE", u.request_id, u.customer_id)
-        async with self._vault.pool.acquire() as conn:
+        async with self._vault.pool.acquire(timeout=5) as conn:
             found = (await read.read_people(conn, [key], ())).get(key)
         if found is None:
             raise CustomerErased(u.customer_id)
@@ -134,7 +134,7 @@ class Profiles:
         if not pending:
             return
         done = await once(self._pool, self._completion.apply, pending)
-        async with self._vault.pool.acquire() as conn:
+        async with self._vault.pool.acquire(timeout=5) as conn:
             await pendings.settle(conn, done)
 
     def _write(
@@ -213,10 +213,10 @@ class Profiles:
         """Refuse member codes that somebody holds before anything is written, unless this is a repetition."""
         if not draft.member_codes:
             return
-        async with self._vault.pool.acquire() as conn:
+        async with self._vault.pool.acquire(timeout=5) as conn:
             if await vault_store.find_request(conn, merchant_id, kind, request_id):
                 return
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             await store.check_codes_free(conn, merchant_id, customer_id, draft.member_codes)
 
     async def _withdraw(self, written: Written) -> None:
@@ -224,7 +224,7 @@ class Profiles:
         for one in written.pending:
             if one.customer_id != written.customer_id:
                 continue
-            async with self._pool.acquire() as conn:
+            async with self._pool.acquire(timeout=5) as conn:
                 if await store.existing(conn, [(one.merchant_id, one.customer_id)]):
                     return
             async with db.transaction(self._vault.pool) as conn:
