@@ -31,6 +31,12 @@ from langganan.types.v1.tender_pb2 import (
 HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
 
 
+async def got_purchase(till: Any, sale: pb.RecordPurchaseRequest) -> pb.Purchase:
+    request = pb.GetPurchaseRequest(purchase_id=sale.purchase_id, customer_id=sale.customer_id)
+    found: pb.GetPurchaseResponse = await till.stub.GetPurchase(request)
+    return found.purchase
+
+
 def stamp(instant: datetime) -> Timestamp:
     found = Timestamp()
     found.FromDatetime(instant)
@@ -53,7 +59,7 @@ async def test_a_sale_is_one_row_one_event_and_the_customers_statistics(till: An
     assert (event.customer_id, event.time_zone, event.currency_code) == (customer, "Asia/Jakarta", "IDR")
     at = request.occurred_at.ToDatetime(UTC)
     assert await till.statistics(customer) == (1, 12_500, at, at)
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))).purchase
+    got = await got_purchase(till, request)
     assert [p.line for p in got.lines] == list(request.lines)
     assert [p.tender for p in got.tenders] == list(request.tenders)
     assert got.total_left.units == 12_500
@@ -110,7 +116,7 @@ async def test_an_event_carries_no_references_and_nothing_of_cards(till: Any, id
         bare = Tender(tender_id=sent.tender_id, amount=sent.amount)
         getattr(bare, means).SetInParent()
         assert tender == bare
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))).purchase
+    got = await got_purchase(till, request)
     assert [p.tender for p in got.tenders] == told + kept
 
 
@@ -120,7 +126,7 @@ async def test_a_sale_keeps_what_the_till_said_of_itself(till: Any) -> None:
     request.origin.sent_at.seconds = 10**12
     request.recognised_by = RECOGNISED_BY_OTP
     await till.stub.RecordPurchase(request)
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))).purchase
+    got = await got_purchase(till, request)
     assert (got.origin, got.recognised_by) == (request.origin, RECOGNISED_BY_OTP)
     (listed,) = (await till.stub.ListPurchases(pb.ListPurchasesRequest())).purchases
     assert listed.origin == request.origin
@@ -463,6 +469,24 @@ async def test_another_merchants_purchase_is_not_found(till: Any, reason: Any) -
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=request.purchase_id))
     assert reason(refused.value) == "PURCHASE_NOT_FOUND"
+
+
+async def test_a_purchase_is_got_by_naming_its_customer_and_nobody_else(till: Any, reason: Any) -> None:
+    customer = await till.customer()
+    known, anonymous, claimed = till.sale(customer), till.sale(), till.sale("0000000000000")
+    claimed.origin.mode = MODE_OFFLINE
+    for sale, others in (
+        (known, ("", "0000000000000")),
+        (anonymous, (customer, "0000000000000")),
+        (claimed, (customer,)),
+    ):
+        await till.stub.RecordPurchase(sale)
+        assert (await got_purchase(till, sale)).purchase_id == sale.purchase_id
+        for other in others:
+            asked = pb.GetPurchaseRequest(purchase_id=sale.purchase_id, customer_id=other)
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await till.stub.GetPurchase(asked)
+            assert reason(refused.value) == "PURCHASE_NOT_FOUND"
 
 
 async def test_purchases_are_listed_newest_first_by_customer_receipt_store_and_time(

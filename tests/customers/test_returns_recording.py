@@ -26,6 +26,12 @@ HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
 RESERVATION = "7c0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b22"
 
 
+async def got_purchase(till: Any, sale: pb.RecordPurchaseRequest) -> pb.Purchase:
+    request = pb.GetPurchaseRequest(purchase_id=sale.purchase_id, customer_id=sale.customer_id)
+    found: pb.GetPurchaseResponse = await till.stub.GetPurchase(request)
+    return found.purchase
+
+
 def piece(line_id: str, thousandths: int = 1000) -> ReturnItem:
     return ReturnItem(line_id=line_id, quantity_thousandths=thousandths)
 
@@ -115,7 +121,7 @@ async def test_get_purchase_shows_what_is_left_and_the_returns(till: Any, idr: A
     await till.stub.RecordPurchase(sale)
     by_amount = ReturnItem(line_id="2", amount=idr(1_000))
     await till.stub.RecordReturn(a_return(till, sale, piece("1"), by_amount))
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=sale.purchase_id))).purchase
+    got = await got_purchase(till, sale)
     assert [(x.quantity_left.thousandths, x.net_left.units) for x in got.lines] == [
         (1000, 7_500),
         (2000, 4_000),
@@ -133,7 +139,7 @@ async def test_a_return_keeps_what_the_till_said_of_itself(till: Any) -> None:
     request.origin.sent_at.seconds = 10**12
     request.occurred_at.seconds = 10**12
     reply = (await till.stub.RecordReturn(request)).purchase_return
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=sale.purchase_id))).purchase
+    got = await got_purchase(till, sale)
     (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
     for told in (reply, got.returns[0]):
         assert (told.origin, told.recognised_by) == (request.origin, RECOGNISED_BY_OTP)
@@ -240,7 +246,7 @@ async def test_a_price_correction_leaves_the_goods_and_says_so(till: Any, idr: A
     correction = a_return(till, sale, too_much)
     correction.reason = RETURN_REASON_PRICE_CORRECTION
     await till.stub.RecordReturn(correction)
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=sale.purchase_id))).purchase
+    got = await got_purchase(till, sale)
     assert (got.lines[0].quantity_left.thousandths, got.lines[0].net_left.units) == (2000, 9_000)
     (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
     assert (event.reason, event.lines[0].quantity_thousandths) == ("PRICE_CORRECTION", 0)
@@ -298,7 +304,7 @@ async def test_a_purchase_worth_0_can_be_voided_once(till: Any, reason: Any) -> 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await till.stub.RecordReturn(a_return(till, sale))
     assert reason(refused.value) == "NOTHING_LEFT"
-    got = (await till.stub.GetPurchase(pb.GetPurchaseRequest(purchase_id=sale.purchase_id))).purchase
+    got = await got_purchase(till, sale)
     assert got.status == pb.PURCHASE_STATUS_VOIDED
     assert (await till.statistics(customer))[:2] == (0, 0)
 

@@ -11,12 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from customers import instants, metrics
 from customers.events import TOPIC
 from customers.merchants.store import Shops
-from customers.purchases import exceptions, model
-from customers.purchases.errors import PurchaseNotFound
+from customers.purchases import model
 from customers.purchases.left import Decision
 from customers.purchases.splitting import Item, Reason, decide
 from customers.purchases.sql import queries
-from customers.purchases.standing import Standing, standing
+from customers.purchases.standing import Standing, owner_of, standing
 from customers.purchases.tenders import kind_of
 from kit import events
 from kit.db import Conn
@@ -67,27 +66,10 @@ class Returned:
 
 async def quote(conn: Conn, terms: Terms) -> Returned:
     """Return what a return would be now; writes nothing."""
-    await _check_customer(conn, terms)
+    await owner_of(conn, terms.merchant_id, terms.purchase_id, terms.customer_id)
     now = await standing(conn, terms.merchant_id, terms.purchase_id)
     decision = decide(now.left, terms.reason, terms.items, terms.named, override=terms.override)
     return Returned(_event(now, terms, decision), decision.total_left)
-
-
-async def _check_customer(conn: Conn, terms: Terms) -> str:
-    """Return whose purchase it is; raises PURCHASE_NOT_FOUND where the request names somebody else.
-
-    The id that an offline sale named in vain passes for the anonymous sale that became of it.
-    """
-    merchant_id, purchase_id, named = terms.merchant_id, terms.purchase_id, terms.customer_id
-    row = await queries.purchase_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
-    if row is None:
-        raise PurchaseNotFound(purchase_id)
-    owner = str(row["customer_id"])
-    if named != owner:
-        claimed = "" if owner else await exceptions.unknown_customer_of(conn, merchant_id, purchase_id)
-        if not claimed or named != claimed:
-            raise PurchaseNotFound(purchase_id)
-    return owner
 
 
 class Returner:
@@ -103,7 +85,7 @@ class Returner:
 
     async def _record(self, conn: Conn, request: Return) -> Returned:
         terms = request.terms
-        owner = await _check_customer(conn, terms)
+        owner = await owner_of(conn, terms.merchant_id, terms.purchase_id, terms.customer_id)
         zone = ""
         if owner:
             zone = await queries.lock_customer(conn, merchant_id=terms.merchant_id, customer_id=owner)

@@ -10,7 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from customers import instants
 from customers.merchants.store import Shops
 from customers.purchases import decode, encode, exceptions, listing, returning, returns_decode, standing
-from customers.purchases.errors import PurchaseNotFound
 from customers.purchases.recording import Recorded, Recorder
 from kit import auth, batch, db, ids, paging
 from kit.clock import Clock
@@ -79,11 +78,12 @@ class PurchaseService(PurchaseServiceServicer):
     async def GetPurchase(self, request: pb.GetPurchaseRequest, context: Any) -> pb.GetPurchaseResponse:
         """Get a purchase as it stands."""
         ids.canonical_uuid(request.purchase_id, "purchase_id")
+        if request.customer_id:
+            ids.check_customer_id(request.customer_id)
         merchant_id = auth.caller().merchant_id
         async with self._pool.acquire(timeout=5) as conn, conn.transaction(isolation="repeatable_read"):
+            await standing.owner_of(conn, merchant_id, request.purchase_id, request.customer_id)
             now = await standing.standing(conn, merchant_id, request.purchase_id)
-        if request.customer_id not in ("", now.sale.customer_id):
-            raise PurchaseNotFound(request.purchase_id)
         return pb.GetPurchaseResponse(purchase=encode.purchase(now))
 
     async def ListPurchases(self, request: pb.ListPurchasesRequest, context: Any) -> pb.ListPurchasesResponse:

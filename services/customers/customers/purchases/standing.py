@@ -1,4 +1,4 @@
-"""Reads a purchase as it stands: its sale, its returns, and what they leave."""
+"""Reads a purchase as it stands: whose it is, its sale, its returns, and what they leave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from customers.purchases import exceptions
 from customers.purchases.errors import PurchaseNotFound
 from customers.purchases.left import Left, LineLeft, TenderLeft
 from customers.purchases.splitting import Reason
@@ -25,6 +26,22 @@ class Standing:
     currency: Currency
     left: Left
     returns: tuple[tuple[Any, PurchaseReturned], ...]
+
+
+async def owner_of(conn: Conn, merchant_id: str, purchase_id: str, named: str) -> str:
+    """Return whose purchase it is; raises PURCHASE_NOT_FOUND where a request names somebody else.
+
+    The id that an offline sale named in vain passes for the anonymous sale that became of it.
+    """
+    row = await queries.purchase_of(conn, merchant_id=merchant_id, purchase_id=purchase_id)
+    if row is None:
+        raise PurchaseNotFound(purchase_id)
+    owner = str(row["customer_id"])
+    if named != owner:
+        claimed = "" if owner else await exceptions.unknown_customer_of(conn, merchant_id, purchase_id)
+        if not claimed or named != claimed:
+            raise PurchaseNotFound(purchase_id)
+    return owner
 
 
 async def standing(conn: Conn, merchant_id: str, purchase_id: str) -> Standing:
