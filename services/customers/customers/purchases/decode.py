@@ -101,7 +101,8 @@ def sale(request: RecordPurchaseRequest, merchant_id: str, currency: Currency, r
         personal_tender=next((t.tender_id for t in paid if t.of_customer), ""),
         currency=currency,
         # Without occurred_at, sent_at and mode: a till that hands a sale in again, later and by then
-        # offline, means the same sale.
+        # offline, means the same sale. Nor what cash was tendered and given back: that is the drawer's
+        # business, the sale is paid with the tender's amount.
         fingerprint=fingerprint(
             _VERSION,
             request.customer_id,
