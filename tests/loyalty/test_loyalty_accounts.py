@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import grpc
 import pytest
 from google.type.date_pb2 import Date
 
@@ -12,7 +13,7 @@ from kit import paging
 from kit.ids import new_customer_id, new_uuid
 from langganan.events.v1 import purchases_pb2
 from langganan.loyalty.v1 import accounts_pb2 as pb
-from langganan.loyalty.v1 import redemptions_pb2
+from langganan.loyalty.v1 import programs_pb2, redemptions_pb2, tiers_pb2
 
 
 async def test_sixteen_times_the_same_adjustment_at_once_is_booked_once(loyalty, refused):
@@ -231,3 +232,25 @@ async def test_tills_staff_and_events_at_once_keep_one_account_in_step(loyalty, 
     account = await loyalty.account(customer)
     # 500 - 4 + 4 sales of 10 used, 6 earned, 5 restored, 3 taken back; 1 + … + 16 held
     assert (account.balance, account.reserved) == (500 - 4 + 4 * (6 - 10 + 5 - 3), 136)
+
+
+async def test_without_a_free_connection_every_call_is_told_to_try_again(loyalty):
+    customer, pool = await loyalty.customer(), loyalty.run.pool
+    taken = [await pool.acquire() for _ in range(pool.get_max_size())]
+    try:
+        calls = [
+            loyalty.account(customer),
+            loyalty.entries(customer),
+            loyalty.explained(customer),
+            loyalty.reservation(customer, new_uuid()),
+            loyalty.exceptions(),
+            loyalty.redemptions.Quote(redemptions_pb2.QuoteRequest(customer_id=customer)),
+            loyalty.programs.GetProgram(programs_pb2.GetProgramRequest()),
+            loyalty.tiers.ListTiers(tiers_pb2.ListTiersRequest()),
+        ]
+        async with asyncio.timeout(8):
+            replies = await asyncio.gather(*calls, return_exceptions=True)
+    finally:
+        for conn in taken:
+            await pool.release(conn)
+    assert [reply.code() for reply in replies] == [grpc.StatusCode.UNAVAILABLE] * len(calls)

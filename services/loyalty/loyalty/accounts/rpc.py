@@ -36,7 +36,7 @@ class AccountService(rpc.AccountServiceServicer):
 
     async def GetAccount(self, request: pb.GetAccountRequest, context: Context) -> pb.GetAccountResponse:
         """The account as it stands."""
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             account, _ = await self._account(conn, check_customer_id(request.customer_id))
         return pb.GetAccountResponse(account=account)
 
@@ -46,7 +46,7 @@ class AccountService(rpc.AccountServiceServicer):
         size = paging.page_size(request.page_size)
         filter_ = ("entries", merchant_id, asked)
         before_at, before_no = pages.before(request.page_token, 0, pages.entry_no, *filter_)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             _, account = await self._account(conn, asked)
             rows = [
                 row
@@ -73,7 +73,7 @@ class AccountService(rpc.AccountServiceServicer):
         """The balance refolded, in one snapshot."""
         asked = check_customer_id(request.customer_id)
         async with (
-            self._pool.acquire() as conn,
+            self._pool.acquire(timeout=5) as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
             message, account = await self._account(conn, asked)
@@ -120,7 +120,7 @@ class AccountService(rpc.AccountServiceServicer):
             now=self._clock.now(),
         )
         adjusted = await once(self._pool, adjust, wanted)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             message, _ = await self._account(conn, asked)
         if request.dry_run:
             would = adjusted.book.account

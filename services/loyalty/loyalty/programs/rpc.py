@@ -31,7 +31,7 @@ class ProgramService(rpc.ProgramServiceServicer):
     async def GetProgram(self, request: pb.GetProgramRequest, context: Context) -> pb.GetProgramResponse:
         """The program in force, a version, or the newest."""
         merchant_id = caller().merchant_id
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             catalogue = await self._programs.catalogue(conn, [merchant_id])
         if request.version:
             found = catalogue.version(merchant_id, request.version)

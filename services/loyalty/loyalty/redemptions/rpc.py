@@ -52,7 +52,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
     async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
         """What points and tier are worth for a basket; writes nothing."""
         merchant_id, asked = caller().merchant_id, check_customer_id(request.customer_id)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, self._clock.now())
             if program is None:
                 return pb.QuoteResponse()
@@ -104,7 +104,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         """A reservation as it stands; an absorbed customer's id finds the survivor's."""
         key = (caller().merchant_id, canonical_uuid(request.reservation_id, "reservation_id"))
         customer_id = check_customer_id(request.customer_id)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             found = (await reservations_of(conn, [key])).get(key)
             books = await accounts.load(conn, [(key[0], customer_id)])
         owners = {customer_id} | {book.account.customer_id for book in books.values()}
@@ -123,7 +123,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         before = pages.before(
             request.page_token, _LAST, lambda id_: canonical_uuid(str(id_), "page_token"), *filter_
         )
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             rows = await exceptions.page(
                 conn, merchant_id, request.customer_id, request.include_resolved, before, size + 1
             )
@@ -177,7 +177,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
     async def _currency(self, reservation: Reservation) -> Currency:
         program = self._programs.known(reservation.merchant_id, reservation.program_version)
         if program is None:
-            async with self._pool.acquire() as conn:
+            async with self._pool.acquire(timeout=5) as conn:
                 catalogue = await self._programs.catalogue(conn, [reservation.merchant_id])
             program = catalogue.version(reservation.merchant_id, reservation.program_version)
         assert program is not None, "programs are never deleted"

@@ -45,7 +45,7 @@ class TierService(rpc.TierServiceServicer):
             now,
         )
         account = await once(self._pool, self._pins.pin, pin)
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
             standing = await standing_of(conn, account, program, now)
         return pb.SetTierResponse(standing=standing)
@@ -53,7 +53,7 @@ class TierService(rpc.TierServiceServicer):
     async def ListTiers(self, request: pb.ListTiersRequest, context: Context) -> pb.ListTiersResponse:
         """The tiers of the program in force."""
         merchant_id = caller().merchant_id
-        async with self._pool.acquire() as conn:
+        async with self._pool.acquire(timeout=5) as conn:
             catalogue = await self._programs.catalogue(conn, [merchant_id])
         program = catalogue.require(merchant_id, self._clock.now())
         tiers = [
