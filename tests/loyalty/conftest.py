@@ -40,6 +40,7 @@ from loyalty.settings import Settings
 NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 TIERS = (("New", 10_000), ("Regular", 11_000), ("VIP", 12_500), ("Premium", 15_000))
 THRESHOLDS = {"Regular": 2_000_000, "VIP": 12_000_000, "Premium": 30_000_000}
+TILL = origin_pb2.Origin(store_id="s1", register_id="r1", staff_ref="k7", mode=origin_pb2.MODE_ONLINE)
 GOODS, FEE = line_pb2.LINE_KIND_GOODS, line_pb2.LINE_KIND_FEE
 
 
@@ -272,12 +273,14 @@ class Loyalty:
         self, customer: str, points: int, reservation_id: str | None = None
     ) -> redemptions_pb2.Reservation:
         request = redemptions_pb2.ReserveRequest(
-            reservation_id=reservation_id or new_uuid(), customer_id=customer, points=points
+            reservation_id=reservation_id or new_uuid(), customer_id=customer, points=points, origin=TILL
         )
         return (await self.redemptions.Reserve(request)).reservation
 
     async def release(self, customer: str, reservation_id: str) -> redemptions_pb2.Reservation:
-        request = redemptions_pb2.ReleaseRequest(reservation_id=reservation_id, customer_id=customer)
+        request = redemptions_pb2.ReleaseRequest(
+            reservation_id=reservation_id, customer_id=customer, origin=TILL
+        )
         return (await self.redemptions.Release(request)).reservation
 
     async def reservation(self, customer: str, reservation_id: str) -> redemptions_pb2.Reservation:
@@ -328,6 +331,9 @@ class Loyalty:
         assert reply.consistent, reply
         account = reply.account
         assert account.balance == account.active + account.reserved - account.negative
+        in_lots = sum(lot.points_left for lot in reply.lots) + reply.more_lots.points
+        assert account.balance == in_lots - account.negative == reply.folded_balance
+        assert account.reserved == sum(held.points for held in reply.held) + reply.more_held.points
         return reply
 
 
@@ -365,6 +371,12 @@ def new_program() -> Callable[..., programs_pb2.Program]:
 def new_line() -> Callable[..., line_pb2.Line]:
     """A line of a basket."""
     return a_line
+
+
+@pytest.fixture
+def till() -> origin_pb2.Origin:
+    """Where the requests of these tests come from."""
+    return TILL
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from kit.ids import new_customer_id, new_uuid
 from langganan.events.v1 import purchases_pb2
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import programs_pb2, redemptions_pb2, tiers_pb2
+from langganan.types.v1 import origin_pb2
 
 
 async def test_sixteen_times_the_same_adjustment_at_once_is_booked_once(loyalty, refused):
@@ -204,7 +205,7 @@ async def test_a_forged_page_token_is_refused(loyalty, refused, position):
     assert await refused(loyalty.redemptions.ListExceptions(forged)) == "INVALID_PAGE_TOKEN"
 
 
-async def test_tills_staff_and_events_at_once_keep_one_account_in_step(loyalty, other_processes):
+async def test_tills_staff_and_events_at_once_keep_one_account_in_step(loyalty, other_processes, till):
     customer = await loyalty.customer()
     await loyalty.adjust(customer, 500)
     tills = [loyalty.redemptions, *other_processes]
@@ -212,7 +213,7 @@ async def test_tills_staff_and_events_at_once_keep_one_account_in_step(loyalty, 
 
     async def reserve(n):
         request = redemptions_pb2.ReserveRequest(
-            reservation_id=new_uuid(), customer_id=customer, points=n + 1
+            reservation_id=new_uuid(), customer_id=customer, points=n + 1, origin=till
         )
         await tills[n % 4].Reserve(request)
 
@@ -254,3 +255,36 @@ async def test_without_a_free_connection_every_call_is_told_to_try_again(loyalty
         for conn in taken:
             await pool.release(conn)
     assert [reply.code() for reply in replies] == [grpc.StatusCode.UNAVAILABLE] * len(calls)
+
+
+async def test_what_is_not_listed_of_a_balance_is_summed(loyalty):
+    customer = await loyalty.customer()
+    for points in range(1, 204):
+        await loyalty.adjust(customer, points)
+    held = [await loyalty.reserve(customer, points) for points in range(1, 203)]
+    reply = await loyalty.explained(customer)
+    assert (len(reply.lots), reply.more_lots.count, reply.more_lots.points) == (200, 3, 201 + 202 + 203)
+    assert (len(reply.held), reply.more_held.count) == (200, 2)
+    await loyalty.release(customer, held[0].reservation_id)
+    assert (await loyalty.explained(customer)).more_held.count == 1
+
+
+async def test_decisions_of_staff_keep_where_they_came_from(loyalty, till):
+    customer = await loyalty.customer()
+    sent = origin_pb2.Origin()
+    sent.CopyFrom(till)
+    sent.sent_at.FromDatetime(loyalty.run.clock.now())
+    await loyalty.adjust(customer, 5, origin=sent)
+    pin = tiers_pb2.SetTierRequest(request_id=new_uuid(), customer_id=customer, tier="VIP", reason="r")
+    pin.origin.CopyFrom(sent)
+    await loyalty.tiers.SetTier(pin)
+    await loyalty.deliver(loyalty.sale(customer, [1_000], points=[(10, new_uuid())]))
+    [marked] = await loyalty.exceptions(customer)
+    settle = redemptions_pb2.ResolveExceptionRequest(
+        request_id=new_uuid(), exception_id=marked.exception_id, resolution="RESOLUTION_ACCEPTED", origin=sent
+    )
+    await loyalty.redemptions.ResolveException(settle)
+    kept = {"adjustments": "origin", "tier_pins": "origin", "redemption_exceptions": "resolve_origin"}
+    for table, column in kept.items():
+        sql = f"select {column} from {table} where merchant_id = $1"
+        assert origin_pb2.Origin.FromString(await loyalty.run.pool.fetchval(sql, loyalty.merchant)) == sent

@@ -15,15 +15,18 @@ from kit.ids import new_customer_id, new_uuid
 from langganan.events.v1 import customers_pb2
 from langganan.loyalty.v1 import redemptions_pb2 as pb
 from langganan.loyalty.v1 import redemptions_pb2_grpc
+from langganan.types.v1 import origin_pb2
 
 HELD, DECLINED = pb.RESERVATION_STATE_HELD, pb.RESERVATION_STATE_DECLINED
 RELEASED, REDEEMED = pb.RESERVATION_STATE_RELEASED, pb.RESERVATION_STATE_REDEEMED
 
 
+TILL = origin_pb2.Origin(store_id="s1")
+
+
 def ask(customer, points, reservation_id=None, **fields):
-    return pb.ReserveRequest(
-        reservation_id=reservation_id or new_uuid(), customer_id=customer, points=points, **fields
-    )
+    named = {"reservation_id": reservation_id or new_uuid(), "customer_id": customer, "origin": TILL}
+    return pb.ReserveRequest(points=points, **named | fields)
 
 
 async def with_points(loyalty, points):
@@ -205,11 +208,32 @@ async def test_a_release_gives_the_points_back_once(loyalty, refused):
     assert (await loyalty.reserve(customer, 60, held.reservation_id)).state == RELEASED
 
 
+async def test_a_reservation_remembers_where_it_came_from_and_who_gave_it_back(loyalty, refused):
+    customer = await with_points(loyalty, 100)
+    till = origin_pb2.Origin(store_id="s1", register_id="r1", staff_ref="k7", mode=origin_pb2.MODE_ONLINE)
+    till.sent_at.FromDatetime(loyalty.run.clock.now() - timedelta(seconds=2))
+    request = ask(customer, 10, origin=till, recognised_by=origin_pb2.RECOGNISED_BY_CARD_SCAN)
+    held = (await loyalty.redemptions.Reserve(request)).reservation
+    assert (held.origin, held.recognised_by) == (till, origin_pb2.RECOGNISED_BY_CARD_SCAN)
+    # A repeat is sent later, perhaps by another till: the same request, and the first one is history.
+    request.origin.register_id = "r2"
+    request.origin.sent_at.FromDatetime(loyalty.run.clock.now())
+    assert (await loyalty.redemptions.Reserve(request)).reservation == held
+    release = pb.ReleaseRequest(reservation_id=held.reservation_id, customer_id=customer)
+    assert await refused(loyalty.redemptions.Release(release)) == "INVALID_FIELDS"
+    for register in ("r3", "r4"):
+        release.origin.CopyFrom(origin_pb2.Origin(store_id="s1", register_id=register))
+        given_back = (await loyalty.redemptions.Release(release)).reservation
+        assert (given_back.origin, given_back.release_origin.register_id) == (till, "r3")
+    assert await loyalty.reservation(customer, held.reservation_id) == given_back
+
+
 async def test_a_release_that_overtakes_its_reserve_is_remembered(loyalty, refused):
     customer, reservation_id = await with_points(loyalty, 100), new_uuid()
     assert (await loyalty.release(customer, reservation_id)).state == RELEASED
     late = await loyalty.reserve(customer, 60, reservation_id)
     assert (late.state, late.points) == (RELEASED, 60)
+    assert late.origin.register_id == late.release_origin.register_id == "r1"
     assert await loyalty.reserve(customer, 60, reservation_id) == late
     assert await refused(loyalty.reserve(customer, 61, reservation_id)) == "IDEMPOTENCY_CONFLICT"
     assert (await loyalty.account(customer)).active == 100
@@ -223,7 +247,7 @@ async def test_a_release_and_its_reserve_at_once_never_keep_points_held(loyalty,
         await asyncio.gather(
             tills[n % 4].Reserve(ask(customer, 60, reservation_id)),
             tills[(n + 1) % 4].Release(
-                pb.ReleaseRequest(reservation_id=reservation_id, customer_id=customer)
+                pb.ReleaseRequest(reservation_id=reservation_id, customer_id=customer, origin=TILL)
             ),
         )
         assert (await loyalty.reservation(customer, reservation_id)).state == RELEASED
@@ -268,11 +292,15 @@ async def test_a_reservation_is_found_only_with_its_customer_and_merchant(loyalt
         ({"points": -5}, "INVALID_FIELDS"),
         ({"hold_for": Duration(seconds=86_401)}, "INVALID_FIELDS"),
         ({"hold_for": Duration(seconds=0)}, "INVALID_FIELDS"),
+        ({"origin": None}, "INVALID_FIELDS"),
+        ({"origin": origin_pb2.Origin()}, "INVALID_FIELDS"),
+        ({"origin": origin_pb2.Origin(store_id="s1", staff_ref="4111111111111111")}, "PAN_NOT_ALLOWED"),
+        ({"recognised_by": 99}, "INVALID_FIELDS"),
     ],
 )
 async def test_a_malformed_reserve_is_refused_and_writes_nothing(loyalty, refused, fields, reason):
     customer = await with_points(loyalty, 100)
-    request = {"reservation_id": new_uuid(), "customer_id": customer, "points": 5, **fields}
+    request = {"reservation_id": new_uuid(), "customer_id": customer, "points": 5, "origin": TILL, **fields}
     assert await refused(loyalty.redemptions.Reserve(pb.ReserveRequest(**request))) == reason
     assert await loyalty.count("reservations") == 0
 

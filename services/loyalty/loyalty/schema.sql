@@ -35,8 +35,10 @@ CREATE TABLE public.adjustments (
     fingerprint bytea NOT NULL,
     entry_no bigint NOT NULL,
     reason text NOT NULL,
-    staff_ref text DEFAULT ''::text NOT NULL
+    origin bytea NOT NULL
 );
+
+COMMENT ON COLUMN public.adjustments.origin IS 'A serialized types.v1.Origin; empty: none was given.';
 
 CREATE TABLE public.entries (
     merchant_id text NOT NULL,
@@ -190,7 +192,7 @@ CREATE TABLE public.redemption_exceptions (
     resolution text DEFAULT ''::text NOT NULL,
     resolved_at timestamp with time zone,
     resolve_request_id uuid,
-    staff_ref text DEFAULT ''::text NOT NULL,
+    resolve_origin bytea,
     CONSTRAINT redemption_exceptions_mark_check CHECK ((mark = ANY (ARRAY['OVER_HOLD'::text, 'LATE'::text, 'VOIDED_THEN_SOLD'::text, 'UNAUTHORISED'::text])))
 );
 
@@ -227,6 +229,9 @@ CREATE TABLE public.reservations (
     expires_at timestamp with time zone,
     purchase_id uuid,
     points_redeemed bigint DEFAULT 0 NOT NULL,
+    origin bytea,
+    recognised_by integer DEFAULT 0 NOT NULL,
+    release_origin bytea,
     CONSTRAINT reservations_decline_check CHECK (((state = 'DECLINED'::text) = (decline_reason <> ''::text))),
     CONSTRAINT reservations_state_check CHECK ((state = ANY (ARRAY['HELD'::text, 'DECLINED'::text, 'RELEASED'::text, 'REDEEMED'::text, 'EXPIRED'::text])))
 )
@@ -235,6 +240,12 @@ WITH (fillfactor='80');
 COMMENT ON COLUMN public.reservations.value IS 'What the points are worth, minor units of the program''s currency.';
 
 COMMENT ON COLUMN public.reservations.fingerprint IS 'NULL until a Reserve came: a Release or a sale was first.';
+
+COMMENT ON COLUMN public.reservations.origin IS 'Of the Reserve, a serialized types.v1.Origin.';
+
+COMMENT ON COLUMN public.reservations.recognised_by IS 'A types.v1.RecognisedBy.';
+
+COMMENT ON COLUMN public.reservations.release_origin IS 'Of the Release that gave the points back or came first.';
 
 CREATE TABLE public.returns (
     merchant_id text NOT NULL,
@@ -266,9 +277,11 @@ CREATE TABLE public.tier_pins (
     tier text NOT NULL,
     until timestamp with time zone,
     reason text NOT NULL,
-    staff_ref text DEFAULT ''::text NOT NULL,
+    origin bytea NOT NULL,
     set_at timestamp with time zone NOT NULL
 );
+
+COMMENT ON COLUMN public.tier_pins.origin IS 'A serialized types.v1.Origin; empty: none was given.';
 
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 

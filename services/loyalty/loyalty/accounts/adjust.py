@@ -28,7 +28,7 @@ class Adjustment:
     customer_id: str
     points: int
     reason: str
-    staff_ref: str
+    origin: bytes
     expires_on: date | None
     dry_run: bool
     now: datetime
@@ -100,7 +100,7 @@ async def _write(conn: Conn, request: Adjustment, book: Book) -> None:
             fingerprint=request.mark,
             entry_no=book.account.last_entry,
             reason=request.reason,
-            staff_ref=request.staff_ref,
+            origin=request.origin,
         )
     metrics.POINTS.labels("ADJUST").inc(abs(request.points))
 

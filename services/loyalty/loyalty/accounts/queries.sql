@@ -151,11 +151,11 @@ where merchant_id = :merchant_id and customer_id = :customer_id
 group by kind
 order by kind;
 
--- name: lots_sum$
--- Points left in all lots of an account.
-select coalesce(sum(points_left), 0)::bigint
+-- name: lots_sum^
+-- The lots of an account that have points left: how many, and their points.
+select count(*) as found, coalesce(sum(points_left), 0)::bigint as points
 from lots
-where merchant_id = :merchant_id and customer_id = :customer_id;
+where merchant_id = :merchant_id and customer_id = :customer_id and points_left > 0;
 
 -- name: open_lots
 -- Lots with points left, soonest expiry first.
@@ -173,9 +173,9 @@ where merchant_id = :merchant_id and customer_id = :customer_id and state = 'HEL
 order by created_at, reservation_id
 limit 200;
 
--- name: held_sum$
--- Points under reservations that are held.
-select coalesce(sum(points), 0)::bigint
+-- name: held_sum^
+-- The reservations that hold points now: how many, and their points.
+select count(*) as found, coalesce(sum(points), 0)::bigint as points
 from reservations
 where merchant_id = :merchant_id and customer_id = :customer_id and state = 'HELD';
 
@@ -191,9 +191,9 @@ where merchant_id = :merchant_id and customer_id = :customer_id and entry_no = :
 -- name: insert_adjustment!
 -- Remember an adjustment.
 insert into adjustments (
-    merchant_id, adjustment_id, customer_id, fingerprint, entry_no, reason, staff_ref
+    merchant_id, adjustment_id, customer_id, fingerprint, entry_no, reason, origin
 )
-values (:merchant_id, :adjustment_id, :customer_id, :fingerprint, :entry_no, :reason, :staff_ref);
+values (:merchant_id, :adjustment_id, :customer_id, :fingerprint, :entry_no, :reason, :origin);
 
 -- name: move_reservations!
 -- A merge: the survivor takes over the reservations.

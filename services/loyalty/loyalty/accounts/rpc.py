@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,7 +18,7 @@ from kit.errors import InvalidArgument
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import accounts_pb2_grpc as rpc
-from loyalty import pages
+from loyalty import origin, pages
 from loyalty.accounts import codec, store
 from loyalty.accounts.adjust import Adjustment, adjust
 from loyalty.accounts.model import Account
@@ -81,8 +82,8 @@ class AccountService(rpc.AccountServiceServicer):
             sums = [row async for row in store.queries.entry_sums(conn, **who)]
             lots = [row async for row in store.queries.open_lots(conn, **who)]
             held = [row async for row in store.queries.held_reservations(conn, **who)]
-            in_lots = await store.queries.lots_sum(conn, **who)
-            reserved = await store.queries.held_sum(conn, **who)
+            all_lots = await store.queries.lots_sum(conn, **who)
+            all_held = await store.queries.held_sum(conn, **who)
         folded = sum(row["points"] for row in sums)
         return pb.ExplainBalanceResponse(
             account=message,
@@ -99,7 +100,10 @@ class AccountService(rpc.AccountServiceServicer):
             held=[
                 pb.HeldPoints(reservation_id=str(row["reservation_id"]), points=row["points"]) for row in held
             ],
-            consistent=(folded, in_lots, reserved) == (account.balance, account.in_lots, account.reserved),
+            consistent=(folded, all_lots["points"], all_held["points"])
+            == (account.balance, account.in_lots, account.reserved),
+            more_lots=_rest(all_lots, [row["points_left"] for row in lots]),
+            more_held=_rest(all_held, [row["points"] for row in held]),
         )
 
     async def AdjustPoints(
@@ -107,14 +111,14 @@ class AccountService(rpc.AccountServiceServicer):
     ) -> pb.AdjustPointsResponse:
         """Give or take points by hand."""
         asked = check_customer_id(request.customer_id)
-        pan.refuse([request.reason, request.origin.staff_ref])
+        pan.refuse([request.reason])
         wanted = Adjustment(
             merchant_id=caller().merchant_id,
             adjustment_id=canonical_uuid(request.adjustment_id, "adjustment_id"),
             customer_id=asked,
             points=request.points,
             reason=request.reason,
-            staff_ref=request.origin.staff_ref,
+            origin=origin.kept(request.origin),
             expires_on=_day(request.expires_on) if request.HasField("expires_on") else None,
             dry_run=request.dry_run,
             now=self._clock.now(),
@@ -137,6 +141,10 @@ class AccountService(rpc.AccountServiceServicer):
         program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
         standing = await standing_of(conn, account, program, now)
         return codec.account_message(row, account, standing, asked), account
+
+
+def _rest(whole: Mapping[str, int], listed: Sequence[int]) -> pb.Rest:
+    return pb.Rest(count=whole["found"] - len(listed), points=whole["points"] - sum(listed))
 
 
 def _day(day: Date) -> date:

@@ -73,9 +73,10 @@ create table adjustments (
     fingerprint   bytea not null,
     entry_no      bigint not null,
     reason        text not null,
-    staff_ref     text not null default '',
+    origin        bytea not null,
     constraint adjustments_pkey primary key (merchant_id, adjustment_id)
 );
+comment on column adjustments.origin is 'A serialized types.v1.Origin; empty: none was given.';
 
 -- migrate:down
 

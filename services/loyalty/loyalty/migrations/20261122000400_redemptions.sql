@@ -14,6 +14,9 @@ create table reservations (
     expires_at      timestamptz,
     purchase_id     uuid,
     points_redeemed bigint not null default 0,
+    origin          bytea,
+    recognised_by   integer not null default 0,
+    release_origin  bytea,
     constraint reservations_pkey primary key (merchant_id, reservation_id),
     constraint reservations_state_check check (
         state in ('HELD', 'DECLINED', 'RELEASED', 'REDEEMED', 'EXPIRED')
@@ -21,6 +24,9 @@ create table reservations (
     constraint reservations_decline_check check ((state = 'DECLINED') = (decline_reason <> ''))
 ) with (fillfactor = 80);
 comment on column reservations.fingerprint is 'NULL until a Reserve came: a Release or a sale was first.';
+comment on column reservations.origin is 'Of the Reserve, a serialized types.v1.Origin.';
+comment on column reservations.recognised_by is 'A types.v1.RecognisedBy.';
+comment on column reservations.release_origin is 'Of the Release that gave the points back or came first.';
 comment on column reservations.value is 'What the points are worth, minor units of the program''s currency.';
 create index reservations_customer on reservations (merchant_id, customer_id);
 
@@ -59,7 +65,7 @@ create table redemption_exceptions (
     resolution         text not null default '',
     resolved_at        timestamptz,
     resolve_request_id uuid,
-    staff_ref          text not null default '',
+    resolve_origin     bytea,
     constraint redemption_exceptions_pkey primary key (merchant_id, exception_id),
     constraint redemption_exceptions_request_key unique (merchant_id, resolve_request_id),
     constraint redemption_exceptions_mark_check check (

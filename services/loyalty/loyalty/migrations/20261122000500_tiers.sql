@@ -23,10 +23,11 @@ create table tier_pins (
     tier        text not null,
     until       timestamptz,
     reason      text not null,
-    staff_ref   text not null default '',
+    origin      bytea not null,
     set_at      timestamptz not null,
     constraint tier_pins_pkey primary key (merchant_id, request_id)
 );
+comment on column tier_pins.origin is 'A serialized types.v1.Origin; empty: none was given.';
 
 -- migrate:down
 

@@ -26,7 +26,7 @@ class Settled:
     request_id: str
     exception_id: str
     resolution: str
-    staff_ref: str
+    origin: bytes
     now: datetime
 
 
@@ -85,6 +85,6 @@ async def _resolve(conn: Conn, request: Settled) -> Row | Exception:
             resolution=request.resolution,
             resolved_at=request.now,
             request_id=request.request_id,
-            staff_ref=request.staff_ref,
+            origin=request.origin,
         )
     return settled

@@ -22,7 +22,7 @@ VOIDED_THEN_SOLD = "VOIDED_THEN_SOLD"
 
 @dataclass(slots=True)
 class Reservation:
-    """A reservation; `value` in minor units, `fingerprint` None until a Reserve came."""
+    """A reservation; `value` in minor units, `fingerprint` and `origin` None until a Reserve came."""
 
     merchant_id: str
     reservation_id: str
@@ -37,6 +37,9 @@ class Reservation:
     expires_at: datetime | None = None
     purchase_id: str | None = None
     points_redeemed: int = 0
+    origin: bytes | None = None
+    recognised_by: int = 0
+    release_origin: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,8 @@ class Wanted:
     points: int
     hold_for: timedelta
     fingerprint: bytes
+    origin: bytes
+    recognised_by: int
     now: datetime
 
 
@@ -64,6 +69,7 @@ def reserve(book: Book, before: Reservation | None, wanted: Wanted, program: Pro
         if before.fingerprint is None:
             # A Release or a sale came first: from now on the id stands for this content.
             before.fingerprint, before.points = wanted.fingerprint, wanted.points
+            before.origin, before.recognised_by = wanted.origin, wanted.recognised_by
         return before
     assert program is not None, "the caller has required a program"
     if not program.point_value:
@@ -81,6 +87,8 @@ def reserve(book: Book, before: Reservation | None, wanted: Wanted, program: Pro
         fingerprint=wanted.fingerprint,
         created_at=wanted.now,
         expires_at=None if reason else wanted.now + wanted.hold_for,
+        origin=wanted.origin,
+        recognised_by=wanted.recognised_by,
     )
     if not reason:
         book.hold(wanted.points)
@@ -96,7 +104,12 @@ def _refusal(account: Account, points: int, program: Program) -> str:
 
 
 def release(
-    book: Book, before: Reservation | None, merchant_id: str, reservation_id: str, now: datetime
+    book: Book,
+    before: Reservation | None,
+    merchant_id: str,
+    reservation_id: str,
+    origin: bytes,
+    now: datetime,
 ) -> Reservation:
     """Return the reservation after a Release; an unknown one is remembered as released.
 
@@ -104,12 +117,14 @@ def release(
     """
     customer_id = book.account.customer_id
     if before is None:
-        return Reservation(merchant_id, reservation_id, customer_id, RELEASED, created_at=now)
+        return Reservation(
+            merchant_id, reservation_id, customer_id, RELEASED, created_at=now, release_origin=origin
+        )
     if before.customer_id != customer_id:
         raise IdempotencyConflict("reservation", reservation_id)
     if before.state == HELD:
         book.unhold(before.points)
-        before.state = RELEASED
+        before.state, before.release_origin = RELEASED, origin
     return before
 
 

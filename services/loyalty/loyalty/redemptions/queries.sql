@@ -9,14 +9,15 @@ join unnest(:merchant_ids::text[], :reservation_ids::uuid[]) as w (merchant_id, 
 -- Keep new reservations.
 insert into reservations (
     merchant_id, reservation_id, customer_id, state, points, value, program_version, decline_reason,
-    fingerprint, created_at, expires_at, purchase_id, points_redeemed
+    fingerprint, created_at, expires_at, purchase_id, points_redeemed, origin, recognised_by, release_origin
 )
 select *
 from unnest(
     :merchant_ids::text[], :reservation_ids::uuid[], :customer_ids::text[], :states::text[],
     :points::bigint[], :values::bigint[], :versions::bigint[], :decline_reasons::text[],
     :fingerprints::bytea[], :created_ats::timestamptz[], :expires_ats::timestamptz[],
-    :purchase_ids::uuid[], :points_redeemeds::bigint[]
+    :purchase_ids::uuid[], :points_redeemeds::bigint[], :origins::bytea[], :recognised::integer[],
+    :release_origins::bytea[]
 );
 
 -- name: update_reservations!
@@ -24,11 +25,16 @@ from unnest(
 update reservations as r
 set
     state = w.state, points = w.points, fingerprint = w.fingerprint, purchase_id = w.purchase_id,
-    points_redeemed = w.points_redeemed
+    points_redeemed = w.points_redeemed, origin = w.origin, recognised_by = w.recognised_by,
+    release_origin = w.release_origin
 from unnest(
     :merchant_ids::text[], :reservation_ids::uuid[], :states::text[], :points::bigint[],
-    :fingerprints::bytea[], :purchase_ids::uuid[], :points_redeemeds::bigint[]
-) as w (merchant_id, reservation_id, state, points, fingerprint, purchase_id, points_redeemed)
+    :fingerprints::bytea[], :purchase_ids::uuid[], :points_redeemeds::bigint[], :origins::bytea[],
+    :recognised::integer[], :release_origins::bytea[]
+) as w (
+    merchant_id, reservation_id, state, points, fingerprint, purchase_id, points_redeemed, origin,
+    recognised_by, release_origin
+)
 where r.merchant_id = w.merchant_id and r.reservation_id = w.reservation_id;
 
 -- name: insert_redemptions!
@@ -113,6 +119,6 @@ where merchant_id = :merchant_id and resolve_request_id = :request_id;
 update redemption_exceptions
 set
     resolution = :resolution, resolved_at = :resolved_at, resolve_request_id = :request_id,
-    staff_ref = :staff_ref
+    resolve_origin = :origin
 where merchant_id = :merchant_id and exception_id = :exception_id
 returning *;

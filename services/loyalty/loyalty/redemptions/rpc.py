@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import grpc.aio
 
-from kit import db, paging, pan
+from kit import db, paging
 from kit.auth import caller
 from kit.batch import Batcher, once
 from kit.clock import Clock
@@ -17,7 +17,8 @@ from kit.ids import canonical_uuid, check_customer_id
 from kit.money import Currency, to_money
 from langganan.loyalty.v1 import redemptions_pb2 as pb
 from langganan.loyalty.v1 import redemptions_pb2_grpc as rpc
-from loyalty import pages
+from langganan.types.v1.origin_pb2 import RecognisedBy
+from loyalty import origin, pages
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Account
 from loyalty.errors import ReservationNotFound
@@ -84,6 +85,8 @@ class RedemptionService(rpc.RedemptionServiceServicer):
             points=request.points,
             hold_for=self._hold_for if asked is None else asked,
             fingerprint=fingerprint(1, customer_id, request.points, asked_ms),
+            origin=origin.kept(request.origin),
+            recognised_by=request.recognised_by,
             now=self._clock.now(),
         )
         return pb.ReserveResponse(reservation=await self._message(await self._batcher.submit(wanted)))
@@ -94,6 +97,7 @@ class RedemptionService(rpc.RedemptionServiceServicer):
             caller().merchant_id,
             canonical_uuid(request.reservation_id, "reservation_id"),
             check_customer_id(request.customer_id),
+            origin.kept(request.origin),
             self._clock.now(),
         )
         return pb.ReleaseResponse(reservation=await self._message(await self._batcher.submit(freed)))
@@ -139,13 +143,12 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         self, request: pb.ResolveExceptionRequest, context: Context
     ) -> pb.ResolveExceptionResponse:
         """Say how an exception was settled."""
-        pan.refuse([request.origin.staff_ref])
         settled = exceptions.Settled(
             caller().merchant_id,
             canonical_uuid(request.request_id, "request_id"),
             canonical_uuid(request.exception_id, "exception_id"),
             pb.Resolution.Name(request.resolution).removeprefix("RESOLUTION_"),
-            request.origin.staff_ref,
+            origin.kept(request.origin),
             self._clock.now(),
         )
         row = await once(self._pool, exceptions.resolve, settled)
@@ -164,7 +167,12 @@ class RedemptionService(rpc.RedemptionServiceServicer):
             say=say(reservation.decline_reason, caller().language),
             purchase_id=reservation.purchase_id or "",
             points_redeemed=reservation.points_redeemed,
+            recognised_by=cast("RecognisedBy.ValueType", reservation.recognised_by),
         )
+        if reservation.origin is not None:
+            message.origin.MergeFromString(reservation.origin)
+        if reservation.release_origin is not None:
+            message.release_origin.MergeFromString(reservation.release_origin)
         if reservation.created_at is not None:
             message.created_at.CopyFrom(stamp(reservation.created_at))
         if reservation.expires_at is not None:

@@ -31,6 +31,7 @@ class Freed:
     merchant_id: str
     reservation_id: str
     customer_id: str
+    origin: bytes
     now: datetime
 
 
@@ -66,7 +67,7 @@ class Reservations:
             stood = (before.state, before.fingerprint) if before else None
             try:
                 if isinstance(request, Freed):
-                    after = release(book, before, *key, request.now)
+                    after = release(book, before, *key, request.origin, request.now)
                 else:
                     program = None if before else catalogue.require(key[0], request.now)
                     after = reserve(book, before, request, program)
@@ -102,6 +103,9 @@ def _reservation(row: Mapping[str, Any]) -> Reservation:
         expires_at=row["expires_at"],
         purchase_id=str(row["purchase_id"]) if row["purchase_id"] else None,
         points_redeemed=row["points_redeemed"],
+        origin=row["origin"],
+        recognised_by=row["recognised_by"],
+        release_origin=row["release_origin"],
     )
 
 
@@ -114,6 +118,14 @@ async def reservations_of(conn: Conn, keys: Iterable[tuple[str, str]]) -> dict[t
         conn, merchant_ids=[k[0] for k in wanted], reservation_ids=[k[1] for k in wanted]
     )
     return {(r.merchant_id, r.reservation_id): r for r in [_reservation(row) async for row in rows]}
+
+
+def _said(reservations: Sequence[Reservation]) -> dict[str, list[Any]]:
+    return {
+        "origins": [r.origin for r in reservations],
+        "recognised": [r.recognised_by for r in reservations],
+        "release_origins": [r.release_origin for r in reservations],
+    }
 
 
 async def insert(conn: Conn, made: Sequence[Reservation]) -> None:
@@ -136,6 +148,7 @@ async def insert(conn: Conn, made: Sequence[Reservation]) -> None:
             expires_ats=[r.expires_at for r in made],
             purchase_ids=[r.purchase_id for r in made],
             points_redeemeds=[r.points_redeemed for r in made],
+            **_said(made),
         )
 
 
@@ -151,6 +164,7 @@ async def update(conn: Conn, changed: Sequence[Reservation]) -> None:
             fingerprints=[r.fingerprint for r in changed],
             purchase_ids=[r.purchase_id for r in changed],
             points_redeemeds=[r.points_redeemed for r in changed],
+            **_said(changed),
         )
 
 

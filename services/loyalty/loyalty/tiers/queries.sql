@@ -39,8 +39,8 @@ select * from tier_pins where merchant_id = :merchant_id and request_id = :reque
 -- name: insert_pin!
 -- Remember a pin.
 insert into tier_pins (
-    merchant_id, request_id, customer_id, fingerprint, tier, until, reason, staff_ref, set_at
+    merchant_id, request_id, customer_id, fingerprint, tier, until, reason, origin, set_at
 )
 values (
-    :merchant_id, :request_id, :customer_id, :fingerprint, :tier, :until, :reason, :staff_ref, :set_at
+    :merchant_id, :request_id, :customer_id, :fingerprint, :tier, :until, :reason, :origin, :set_at
 );

@@ -15,6 +15,7 @@ from kit.ids import canonical_uuid, check_customer_id
 from langganan.loyalty.v1 import programs_pb2
 from langganan.loyalty.v1 import tiers_pb2 as pb
 from langganan.loyalty.v1 import tiers_pb2_grpc as rpc
+from loyalty import origin
 from loyalty.programs.codec import benefits_message
 from loyalty.programs.store import Programs
 from loyalty.tiers.standing import standing_of
@@ -33,7 +34,7 @@ class TierService(rpc.TierServiceServicer):
     async def SetTier(self, request: pb.SetTierRequest, context: Context) -> pb.SetTierResponse:
         """Pin a customer to a tier, or end the pin."""
         merchant_id, now = caller().merchant_id, self._clock.now()
-        pan.refuse([request.reason, request.origin.staff_ref])
+        pan.refuse([request.reason])
         pin = Pin(
             merchant_id,
             canonical_uuid(request.request_id, "request_id"),
@@ -41,7 +42,7 @@ class TierService(rpc.TierServiceServicer):
             request.tier,
             request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else None,
             request.reason,
-            request.origin.staff_ref,
+            origin.kept(request.origin),
             now,
         )
         account = await once(self._pool, self._pins.pin, pin)

@@ -126,7 +126,7 @@ class Pin:
     tier: str
     until: datetime | None
     reason: str
-    staff_ref: str
+    origin: bytes
     now: datetime
 
 
@@ -184,6 +184,6 @@ class Pins:
                 tier=request.tier,
                 until=request.until,
                 reason=request.reason,
-                staff_ref=request.staff_ref,
+                origin=request.origin,
                 set_at=request.now,
             )
