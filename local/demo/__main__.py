@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
 from array import array
@@ -76,6 +77,14 @@ class Run:
             len(visit.sales) for visits in self._plan.values() for visit in visits.values()
         )
         self._progress.customers = len(households)
+
+    async def play_until_stopped(self, settings: LocalSettings) -> dict[str, Any]:
+        """Play; Ctrl-C and SIGTERM cancel it, and all of the stack ends with it."""
+        task = asyncio.current_task()
+        assert task is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        return await self.play(settings)
 
     async def play(self, settings: LocalSettings) -> dict[str, Any]:
         """Start the stack, play, compare, report."""
@@ -171,14 +180,14 @@ def main(argv: Sequence[str]) -> int:
         console.print("[dim]reading the baskets[/]")
         count = None if wanted == "all" else int(wanted)
         run = Run(count, seed, STAGES[arguments.stage], console, arguments.days)
-        report = uvloop.run(run.play(LocalSettings()))
+        report = uvloop.run(run.play_until_stopped(LocalSettings()))
     except (PartFailed, TooManySurprises) as error:
         console.print(str(error), style="red", highlight=False, markup=False)
         return 1
     except grpc.aio.AioRpcError as error:
         console.print(f"The shop could not be opened: {error.code().name}: {error.details()}", style="red")
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("stopped")
         return 130
     if path := os.environ.get("REPORT"):

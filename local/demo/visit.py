@@ -241,6 +241,7 @@ class Till:
                 amount=money(amount),
                 method=payments_pb2.PaymentMethod.Value(f"PAYMENT_METHOD_{pay.means}"),
                 occurred_at=Timestamp(seconds=pay.at),
+                origin=origin(household, household),
             ),
             pay.delivery,
         )
