@@ -14,32 +14,29 @@ from google.type.date_pb2 import Date
 
 import customers
 from customers.merchants.store import Shops
-from customers.profiles import store
+from customers.profiles import rpc, store
 from customers.profiles.writing import Profiles
 from customers.vault.plugins import FileKeys
+from customers.vault.read import Reader
 from customers.vault.seal import BlindIndex, Keyring
+from customers.vault.store import Written
 from customers.vault.sweep import HalfDone
 from customers.vault.vault import Vault
 from kit.events import Outgoing
 from kit.logs import scrub
+from langganan.customers.v1 import profiles_pb2
 from langganan.events.v1 import loyalty_pb2
 
 
-class Crash(Exception):
-    """The process dies here."""
-
-
-class DyingCompletion(store.Completion):
-    """Dies before anything of customers is written."""
-
-    async def apply(self, conn: Any, requests: Any, wait: bool) -> Any:
-        raise Crash
+@pytest.fixture
+def profiles(house: Any) -> Profiles:
+    """The writer of profiles, to be stopped between its two steps."""
+    return Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
 
 
 @pytest.fixture
-async def sweep(house: Any) -> Any:
+async def sweep(house: Any, profiles: Profiles) -> Any:
     """`await sweep()`: one round of the sweep as if a day had passed since the crash."""
-    profiles = Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
 
     async def existing(keys: Any) -> Any:
         async with house.run.pool.acquire() as conn:
@@ -60,18 +57,26 @@ def vault_of(house: Any) -> Vault:
     return Vault(house.vault, Keyring(provider, 100), BlindIndex(provider))
 
 
-async def dying(house: Any, desk: Any, method: str, request: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Send a request to the service while its second step dies."""
-    with monkeypatch.context() as patch:
-        patch.setattr(store.Completion, "apply", DyingCompletion.apply)
-        with pytest.raises(grpc.aio.AioRpcError):
-            await getattr(desk.customers, method)(request)
+@pytest.fixture
+def dying(profiles: Profiles, desk: Any) -> Any:
+    """`await dying(request)`: the first step of a write, after which the process dies."""
+    who = Reader(desk.merchant, "till-1", "pusat", "r1", "staff-9")
+
+    async def first_step(request: Any) -> Written:
+        now = desk.run.clock.now()
+        if isinstance(request, profiles_pb2.UpdateCustomerRequest):
+            return await profiles.seal_update(rpc.update(request, who, now))
+        key = (desk.merchant, "pusat")
+        shop = (await Shops().look_up(desk.run.pool, [key], now))[key]
+        return await profiles.seal_registration(rpc.registration(request, who, shop, now))
+
+    return first_step
 
 
 async def test_a_registration_that_died_in_between_is_nobody_and_is_withdrawn(
-    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, dying: Any
 ) -> None:
-    await dying(house, desk, "CreateCustomer", desk.creation("Budi", point(number)), monkeypatch)
+    await dying(desk.creation("Budi", point(number)))
     assert await desk.count_vault("people") == 1
     assert await desk.identify(phone=number) == [], "a customer exists when the second step is there"
     assert await sweep() >= 1
@@ -89,10 +94,10 @@ async def test_a_registration_that_died_in_between_is_nobody_and_is_withdrawn(
 
 
 async def test_a_registration_that_died_in_between_is_completed_by_the_same_request(
-    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, dying: Any
 ) -> None:
     request = desk.creation("Budi", point(number))
-    await dying(house, desk, "CreateCustomer", request, monkeypatch)
+    await dying(request)
     made = (await desk.customers.CreateCustomer(request)).customer
     assert [m.customer_id for m in await desk.identify(phone=number)] == [made.customer_id]
     await sweep()
@@ -116,12 +121,10 @@ async def test_a_registration_that_died_after_the_second_step_stays_and_is_settl
 
 
 async def test_an_update_that_died_in_between_is_completed_by_the_sweep(
-    house: Any, desk: Any, point: Any, number: str, sweep: Any, monkeypatch: pytest.MonkeyPatch
+    house: Any, desk: Any, point: Any, number: str, sweep: Any, dying: Any
 ) -> None:
     made = await desk.create("Budi", point(number))
-    await dying(
-        house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo", notes="x"), monkeypatch
-    )
+    await dying(desk.change(made.customer_id, city="Solo", notes="x"))
     assert (await desk.get(made.customer_id)).city == ""
     assert await sweep() >= 1
     after = await desk.get(made.customer_id)
@@ -131,13 +134,11 @@ async def test_an_update_that_died_in_between_is_completed_by_the_sweep(
 
 
 async def test_an_update_whose_predecessor_somebody_else_holds_waits_for_it(
-    house: Any, desk: Any, sweep: Any, monkeypatch: pytest.MonkeyPatch
+    house: Any, desk: Any, sweep: Any, dying: Any
 ) -> None:
     made = await desk.create("Budi")
-    await dying(house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo"), monkeypatch)
-    await dying(
-        house, desk, "UpdateCustomer", desk.change(made.customer_id, province="Jawa Tengah"), monkeypatch
-    )
+    await dying(desk.change(made.customer_id, city="Solo"))
+    await dying(desk.change(made.customer_id, province="Jawa Tengah"))
     async with house.vault.acquire() as other:
         transaction = other.transaction()
         await transaction.start()
@@ -153,22 +154,18 @@ async def test_an_update_whose_predecessor_somebody_else_holds_waits_for_it(
     assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]
 
 
-async def test_the_next_update_completes_the_one_that_died(
-    house: Any, desk: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_next_update_completes_the_one_that_died(house: Any, desk: Any, dying: Any) -> None:
     made = await desk.create("Budi")
-    await dying(house, desk, "UpdateCustomer", desk.change(made.customer_id, city="Solo"), monkeypatch)
+    await dying(desk.change(made.customer_id, city="Solo"))
     after = await desk.update(made.customer_id, province="Jawa Tengah")
     assert (after.city, after.province, after.etag) == ("Solo", "Jawa Tengah", "3")
     assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]
 
 
-async def test_sweeps_and_requests_at_once_do_it_once(
-    house: Any, desk: Any, sweep: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sweeps_and_requests_at_once_do_it_once(house: Any, desk: Any, sweep: Any, dying: Any) -> None:
     made = await desk.create("Budi")
     request = desk.change(made.customer_id, city="Solo")
-    await dying(house, desk, "UpdateCustomer", request, monkeypatch)
+    await dying(request)
     await asyncio.gather(
         *(sweep() for _ in range(3)), *(desk.customers.UpdateCustomer(request) for _ in range(8))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from customers.contacts.model import EMAIL, PHONE, normal_email, normal_phone
@@ -31,6 +32,41 @@ def reader(origin: Origin) -> Reader:
     return Reader(who.merchant_id, who.subject, origin.store_id, origin.register_id, origin.staff_ref)
 
 
+def registration(
+    request: profiles_pb2.CreateCustomerRequest, who: Reader, shop: Shop, now: datetime
+) -> Registration:
+    """Decode a CreateCustomer."""
+    customer, wished = request.customer, 0
+    if customer.HasField("credit_limit_wished"):
+        wished = to_minor(customer.credit_limit_wished, shop.currency, "customer.credit_limit_wished")
+        if wished < 0:
+            raise InvalidArgument("a credit limit is not negative", reason="INVALID_MONEY")
+    return Registration(
+        request_id=canonical_uuid(request.request_id, "request_id"),
+        draft=decode.creation(customer, now),
+        kind=decode.kind(customer),
+        credit_limit_wished=wished,
+        registered_at=decode.registered_at(customer, now),
+        take_over=request.take_over,
+        reader=who,
+        shop=shop,
+        now=now,
+    )
+
+
+def update(request: profiles_pb2.UpdateCustomerRequest, who: Reader, now: datetime) -> Update:
+    """Decode an UpdateCustomer."""
+    return Update(
+        request_id=canonical_uuid(request.request_id, "request_id"),
+        customer_id=check_customer_id(request.customer.customer_id, "customer.customer_id"),
+        draft=decode.changes(request, now),
+        etag=request.etag,
+        take_over=request.take_over,
+        reader=who,
+        now=now,
+    )
+
+
 class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
     """Customers of the caller's merchant."""
 
@@ -52,25 +88,7 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         """Register a customer."""
         now, who = self._clock.now(), reader(request.origin)
         shop = await self._shop(who.store_id)
-        customer = request.customer
-        wished = 0
-        if customer.HasField("credit_limit_wished"):
-            wished = to_minor(customer.credit_limit_wished, shop.currency, "customer.credit_limit_wished")
-            if wished < 0:
-                raise InvalidArgument("a credit limit is not negative", reason="INVALID_MONEY")
-        customer_id = await self._profiles.create(
-            Registration(
-                request_id=canonical_uuid(request.request_id, "request_id"),
-                draft=decode.creation(customer, now),
-                kind=decode.kind(customer),
-                credit_limit_wished=wished,
-                registered_at=decode.registered_at(customer, now),
-                take_over=request.take_over,
-                reader=who,
-                shop=shop,
-                now=now,
-            )
-        )
+        customer_id = await self._profiles.create(registration(request, who, shop, now))
         return profiles_pb2.CreateCustomerResponse(
             customer=await self._read(customer_id, who, "CREATE", "", shop)
         )
@@ -89,17 +107,7 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
     ) -> profiles_pb2.UpdateCustomerResponse:
         """Change the fields of the mask."""
         now, who = self._clock.now(), reader(request.origin)
-        customer_id = await self._profiles.update(
-            Update(
-                request_id=canonical_uuid(request.request_id, "request_id"),
-                customer_id=check_customer_id(request.customer.customer_id, "customer.customer_id"),
-                draft=decode.changes(request, now),
-                etag=request.etag,
-                take_over=request.take_over,
-                reader=who,
-                now=now,
-            )
-        )
+        customer_id = await self._profiles.update(update(request, who, now))
         return profiles_pb2.UpdateCustomerResponse(customer=await self._read(customer_id, who, "UPDATE", ""))
 
     async def Identify(

@@ -86,6 +86,16 @@ class Profiles:
 
     async def create(self, r: Registration) -> str:
         """Register a customer, once for its request_id; return the customer_id."""
+        written = await self.seal_registration(r)
+        try:
+            await self.complete(written.pending)
+        except MemberCodeHeld:
+            await self._withdraw(written)
+            raise
+        return written.customer_id
+
+    async def seal_registration(self, r: Registration) -> Written:
+        """The first step of a registration: the vault. Nobody exists until the second, `complete`."""
         merchant_id = r.shop.merchant_id
         fields: tuple[Field, ...] = (
             content(r.draft),
@@ -100,15 +110,16 @@ class Profiles:
         write = self._write("CREATE", r, fields, person, sealer, _created(r))
         written = await self._to_vault(write, r.reader)
         self._check_same(written, write, fields)
-        try:
-            await self.complete(written.pending)
-        except MemberCodeHeld:
-            await self._withdraw(written)
-            raise
-        return written.customer_id
+        return written
 
     async def update(self, u: Update) -> str:
         """Change a profile, once for its request_id; return the customer_id."""
+        written = await self.seal_update(u)
+        await self.complete(written.pending)
+        return written.customer_id
+
+    async def seal_update(self, u: Update) -> Written:
+        """The first step of an update: the vault. From here on it will be completed, whatever happens."""
         key = (u.reader.merchant_id, u.customer_id)
         fields: tuple[Field, ...] = (content(u.draft), u.customer_id, u.etag, u.take_over)
         async with self._pool.acquire(timeout=5) as conn:
@@ -126,8 +137,7 @@ class Profiles:
         write = self._write("UPDATE", u, fields, found.key, sealer, _changed(u))
         written = await self._to_vault(write, u.reader)
         self._check_same(written, write, fields)
-        await self.complete(written.pending)
-        return written.customer_id
+        return written
 
     async def complete(self, pending: list[Pending]) -> None:
         """Teach the customers database what is pending, then drop it from the vault."""
