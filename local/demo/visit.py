@@ -33,6 +33,8 @@ from local.demo.progress import Progress
 from local.demo.script import Pay, Return, Sale
 from local.demo.setup import POINT_WORTH, RUPIAH_A_POINT
 
+OFFICE = 0  # where payments are taken: no store of the baskets has this number
+
 
 class Till:
     """Serves customers; notes what it did in the journal."""
@@ -241,7 +243,7 @@ class Till:
                 amount=money(amount),
                 method=payments_pb2.PaymentMethod.Value(f"PAYMENT_METHOD_{pay.means}"),
                 occurred_at=Timestamp(seconds=pay.at),
-                origin=origin(household, household),
+                origin=origin(OFFICE, household),
             ),
             pay.delivery,
         )

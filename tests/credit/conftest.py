@@ -31,9 +31,10 @@ from langganan.credit.v1 import (
     payments_pb2_grpc,
 )
 from langganan.events.v1 import purchases_pb2
-from langganan.types.v1 import tender_pb2
+from langganan.types.v1 import origin_pb2, tender_pb2
 
 NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
+TILL = origin_pb2.Origin(store_id="s1", register_id="r1", staff_ref="staff-1", mode=origin_pb2.MODE_ONLINE)
 
 
 def rupiah(units: int) -> Money:
@@ -93,12 +94,23 @@ class Credit:
 
     async def authorize(self, customer: str, amount: int, hold_id: str | None = None) -> holds_pb2.Hold:
         request = holds_pb2.AuthorizeRequest(
-            hold_id=hold_id or new_uuid(), customer_id=customer, amount=rupiah(amount)
+            hold_id=hold_id or new_uuid(), customer_id=customer, amount=rupiah(amount), origin=TILL
         )
         return (await self.holds.Authorize(request)).hold
 
     async def void(self, customer: str, hold_id: str) -> holds_pb2.Hold:
-        return (await self.holds.Void(holds_pb2.VoidRequest(hold_id=hold_id, customer_id=customer))).hold
+        request = holds_pb2.VoidRequest(hold_id=hold_id, customer_id=customer, origin=TILL)
+        return (await self.holds.Void(request)).hold
+
+    async def capture(self, hold: holds_pb2.Hold, amount: int | None = None) -> holds_pb2.Hold:
+        """Charge a hold by RPC; all of it unless an amount is given."""
+        request = holds_pb2.CaptureRequest(
+            hold_id=hold.hold_id,
+            customer_id=hold.customer_id,
+            amount=None if amount is None else rupiah(amount),
+            origin=TILL,
+        )
+        return (await self.holds.Capture(request)).hold
 
     async def hold(self, customer: str, hold_id: str) -> holds_pb2.Hold:
         request = holds_pb2.GetHoldRequest(hold_id=hold_id, customer_id=customer)
@@ -113,6 +125,7 @@ class Credit:
             amount=rupiah(amount),
             method=payments_pb2.PAYMENT_METHOD_CASH,
             allow_credit_balance=allow,
+            origin=TILL,
         )
         return (await self.payments.RecordPayment(request)).payment
 

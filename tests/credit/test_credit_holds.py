@@ -15,6 +15,9 @@ from kit.ids import new_customer_id, new_uuid
 from kit.testing.running import running
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc, holds_pb2, holds_pb2_grpc
 from langganan.events.v1 import customers_pb2
+from langganan.types.v1 import origin_pb2
+
+TILL = origin_pb2.Origin(store_id="s1", register_id="r1", mode=origin_pb2.MODE_ONLINE)
 
 
 def ask(customer, units, hold_id=None, **fields):
@@ -22,7 +25,7 @@ def ask(customer, units, hold_id=None, **fields):
         hold_id=hold_id or new_uuid(),
         customer_id=customer,
         amount=Money(currency_code="IDR", units=units),
-        **fields,
+        **({"origin": TILL} | fields),
     )
 
 
@@ -257,7 +260,9 @@ async def test_a_declined_hold_stays_declined_when_it_is_voided(credit):
 
 def capture(hold, units=None):
     amount = None if units is None else Money(currency_code="IDR", units=units)
-    return holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=hold.customer_id, amount=amount)
+    return holds_pb2.CaptureRequest(
+        hold_id=hold.hold_id, customer_id=hold.customer_id, amount=amount, origin=TILL
+    )
 
 
 async def test_a_capture_charges_a_part_once_and_releases_the_rest(credit, refused):
@@ -272,6 +277,40 @@ async def test_a_capture_charges_a_part_once_and_releases_the_rest(credit, refus
     assert await refused(credit.holds.Capture(capture(hold, 40_000))) == "IDEMPOTENCY_CONFLICT"
     assert await refused(credit.void(customer, hold.hold_id)) == "HOLD_NOT_PENDING"
     await credit.check_books(customer)
+
+
+def said(register):
+    origin = origin_pb2.Origin(
+        store_id="s7", register_id=register, staff_ref="staff-9", mode=origin_pb2.MODE_OFFLINE
+    )
+    origin.sent_at.GetCurrentTime()
+    return origin
+
+
+@pytest.mark.parametrize("end", ["Capture", "Void"])
+async def test_a_hold_keeps_all_that_the_tills_said_of_themselves(credit, end):
+    customer = await credit.open()
+    first, last, later = said("r1"), said("r2"), said("r3")
+    request = ask(customer, 1_000, origin=first)
+    await credit.holds.Authorize(request)
+    message = holds_pb2.CaptureRequest if end == "Capture" else holds_pb2.VoidRequest
+    for origin in (last, later):
+        closing = message(hold_id=request.hold_id, customer_id=customer, origin=origin)
+        await getattr(credit.holds, end)(closing)
+    row = await credit.run.pool.fetchrow(
+        "SELECT origin, closed_origin FROM holds WHERE hold_id = $1", request.hold_id
+    )
+    assert origin_pb2.Origin.FromString(row["origin"]) == first
+    assert origin_pb2.Origin.FromString(row["closed_origin"]) == last
+
+
+async def test_no_call_of_a_till_passes_without_its_origin(credit, refused):
+    customer = await credit.open()
+    hold = await credit.authorize(customer, 1_000)
+    named = {"hold_id": hold.hold_id, "customer_id": customer}
+    assert await refused(credit.holds.Capture(holds_pb2.CaptureRequest(**named))) == "INVALID_FIELDS"
+    assert await refused(credit.holds.Void(holds_pb2.VoidRequest(**named))) == "INVALID_FIELDS"
+    assert await credit.hold(customer, hold.hold_id) == hold
 
 
 async def test_a_capture_needs_a_pending_hold_of_its_size(credit, refused):
@@ -325,6 +364,8 @@ async def test_a_caller_without_the_scope_is_refused(credit, refused):
         ({"ttl": Duration(seconds=86_401)}, "INVALID_FIELDS"),
         ({"ttl": Duration(seconds=0)}, "INVALID_FIELDS"),
         ({"recognised_by": 99}, "INVALID_FIELDS"),
+        ({"origin": None}, "INVALID_FIELDS"),
+        ({"origin": origin_pb2.Origin()}, "INVALID_FIELDS"),
     ],
 )
 async def test_bad_input_is_refused_with_its_reason_and_nothing_is_written(credit, refused, fields, reason):
@@ -333,6 +374,7 @@ async def test_bad_input_is_refused_with_its_reason_and_nothing_is_written(credi
         "hold_id": new_uuid(),
         "customer_id": customer,
         "amount": Money(currency_code="IDR", units=5),
+        "origin": TILL,
     }
     assert await refused(credit.holds.Authorize(holds_pb2.AuthorizeRequest(**(good | fields)))) == reason
     assert (

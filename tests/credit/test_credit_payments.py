@@ -12,6 +12,9 @@ from google.type.money_pb2 import Money
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import invoices_pb2, payments_pb2, payments_pb2_grpc
 from langganan.events.v1 import credit_pb2
+from langganan.types.v1 import origin_pb2
+
+TILL = origin_pb2.Origin(store_id="s1", register_id="r1", mode=origin_pb2.MODE_ONLINE)
 
 
 async def owing(credit, *amounts):
@@ -26,7 +29,7 @@ async def owing(credit, *amounts):
 
 
 def payment(customer, units, **fields):
-    fields.setdefault("payment_id", new_uuid())
+    fields = {"payment_id": new_uuid(), "origin": TILL} | fields
     amount = Money(currency_code="IDR", units=units)
     return payments_pb2.RecordPaymentRequest(customer_id=customer, amount=amount, **fields)
 
@@ -78,6 +81,20 @@ async def test_a_retried_payment_is_booked_once(credit):
     assert (await credit.account(customer)).posted.units == 90_000
     assert len([f for f in await credit.facts(customer) if isinstance(f, credit_pb2.PaymentReceived)]) == 1
     await credit.check_books(customer)
+
+
+async def test_a_payment_keeps_all_that_the_till_said_of_itself(credit):
+    customer = await owing(credit, 100_000)
+    said = origin_pb2.Origin(
+        store_id="s7", register_id="r2", staff_ref="staff-9", mode=origin_pb2.MODE_OFFLINE
+    )
+    said.sent_at.GetCurrentTime()
+    request = payment(customer, 10_000, origin=said)
+    await credit.payments.RecordPayment(request)
+    kept = await credit.run.pool.fetchval(
+        "SELECT origin FROM payments WHERE payment_id = $1", request.payment_id
+    )
+    assert origin_pb2.Origin.FromString(kept) == said
 
 
 async def test_a_retry_that_differs_only_in_the_tills_clock_is_the_same_payment(credit):
@@ -145,6 +162,7 @@ async def test_a_payments_time_is_the_callers_where_it_is_believable(credit):
 async def test_bad_payments_are_refused_and_nothing_is_written(credit, refused, fields, reason):
     customer = await owing(credit, 100_000)
     good = {
+        "origin": TILL,
         "payment_id": new_uuid(),
         "customer_id": customer,
         "amount": Money(currency_code="IDR", units=5),

@@ -6,15 +6,10 @@ import asyncio
 from datetime import UTC, date, datetime
 
 import pytest
-from google.type.money_pb2 import Money
 
 from kit.ids import derived_uuid, new_customer_id, new_uuid
 from langganan.credit.v1 import accounts_pb2, holds_pb2, invoices_pb2
 from langganan.events.v1 import credit_pb2
-
-
-def rupiah(units):
-    return Money(currency_code="IDR", units=units)
 
 
 async def test_a_sale_posts_its_hold_and_releases_the_rest(credit):
@@ -125,13 +120,11 @@ async def test_a_sale_without_an_account_opens_one_suspended(credit):
 async def test_a_hold_captured_by_rpc_is_linked_and_nothing_is_posted(credit):
     customer = await credit.open()
     hold = await credit.authorize(customer, 100_000)
-    captured = await credit.holds.Capture(
-        holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=customer)
-    )
+    captured = await credit.capture(hold)
     sale = credit.sale(customer, (100_000, hold.hold_id))
     await credit.deliver(sale)
     (invoice,) = await credit.invoices_of(customer)
-    assert invoice.invoice_id == captured.hold.invoice_id
+    assert invoice.invoice_id == captured.invoice_id
     assert (invoice.purchase_id, invoice.tender_id) == (sale.payload.purchase_id, "t1")
     assert (await credit.account(customer)).posted.units == 100_000
     assert await credit.exceptions_of(customer) == []
@@ -148,9 +141,7 @@ async def test_a_hold_captured_by_rpc_is_linked_and_nothing_is_posted(credit):
 async def test_a_sale_above_what_capture_charged_is_linked_and_its_excess_is_listed(credit):
     customer = await credit.open()
     hold = await credit.authorize(customer, 100_000)
-    await credit.holds.Capture(
-        holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=customer, amount=rupiah(60_000))
-    )
+    await credit.capture(hold, 60_000)
     sale = credit.sale(customer, (75_000, hold.hold_id))
     again = credit.sale(customer, (75_000, hold.hold_id), purchase_id=sale.payload.purchase_id)
     await credit.deliver(sale, again)

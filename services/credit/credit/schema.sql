@@ -80,6 +80,8 @@ CREATE TABLE public.holds (
     recognised_by integer NOT NULL,
     decided_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
+    origin bytea,
+    closed_origin bytea,
     CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
@@ -206,6 +208,7 @@ CREATE TABLE public.payments (
     staff_ref text NOT NULL,
     effective_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
+    origin bytea,
     CONSTRAINT payments_amount_positive CHECK (((amount > 0) AND (unapplied >= 0)))
 );
 

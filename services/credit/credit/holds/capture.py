@@ -14,7 +14,7 @@ from credit.accounts.model import Cause, Key
 from credit.errors import CaptureExceedsHold, HoldNotFound, HoldNotPending
 from credit.holds import store
 from credit.holds.authorize import Decided
-from credit.holds.model import Hold, HoldKey, State
+from credit.holds.model import Hold, HoldKey, State, Till
 from credit.invoices import store as invoices
 from credit.invoices.books import Books
 from credit.invoices.model import Charge, InvoiceKey
@@ -30,6 +30,7 @@ class Take:
     key: Key
     hold_id: str
     amount: Money | None
+    till: Till
     at: datetime
 
 
@@ -63,7 +64,7 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
             hold_id=take.hold_id,
         )
     )
-    books.capture(hold, wished, invoice.invoice_id)
+    books.capture(hold, wished, invoice.invoice_id, take.till)
     await books.write(conn)
     return [Decided(books.holds[key], books.accounts[account.key])]
 

@@ -30,12 +30,13 @@ class Reason(StrEnum):
 
 
 class Till(NamedTuple):
-    """Where a request came from; for the record, never part of its identity."""
+    """Where a request came from; for the record, never part of its identity. `origin` is all it said."""
 
     store_id: str = ""
     register_id: str = ""
     staff_ref: str = ""
     recognised_by: int = 0
+    origin: bytes = b""
 
 
 NO_TILL = Till()
@@ -70,6 +71,7 @@ class Hold:
     invoice_id: str | None = None
     fingerprint: bytes | None = None
     till: Till = NO_TILL
+    closed_by: Till | None = None
 
     @property
     def key(self) -> HoldKey:

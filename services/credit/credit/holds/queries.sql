@@ -60,13 +60,14 @@ JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;
 WITH new AS (
     INSERT INTO holds (
         merchant_id, hold_id, customer_id, state, amount, reason, available, fingerprint, store_id, register_id,
-        staff_ref, recognised_by, decided_at, expires_at
+        staff_ref, recognised_by, origin, decided_at, expires_at
     )
     SELECT v.*
     FROM unnest(
         :merchants::text[], :hold_ids::uuid[], :customers::text[], :states::text[], :amounts::bigint[],
         :reasons::text[], :available::bigint[], :fingerprints::bytea[], :stores::text[], :registers::text[],
-        :staff::text[], :recognised::integer[], :decided_at::timestamptz[], :expires_at::timestamptz[]
+        :staff::text[], :recognised::integer[], :origins::bytea[], :decided_at::timestamptz[],
+        :expires_at::timestamptz[]
     ) AS v
     ON CONFLICT (merchant_id, hold_id) DO NOTHING
     RETURNING merchant_id, hold_id, customer_id, state, amount
@@ -94,13 +95,17 @@ WITH v AS (
     SELECT *
     FROM unnest(
         :merchants::text[], :hold_ids::uuid[], :states::text[], :captured::bigint[], :invoices::uuid[],
-        :released::bigint[]
-    ) AS u (merchant_id, hold_id, state, captured, invoice_id, released)
+        :origins::bytea[], :released::bigint[]
+    ) AS u (merchant_id, hold_id, state, captured, invoice_id, closed_origin, released)
 ),
 
 closed AS (
     UPDATE holds AS h
-    SET state = v.state, captured = v.captured, invoice_id = v.invoice_id
+    SET
+        state = v.state,
+        captured = v.captured,
+        invoice_id = v.invoice_id,
+        closed_origin = v.closed_origin
     FROM v
     WHERE h.merchant_id = v.merchant_id AND h.hold_id = v.hold_id
     RETURNING h.merchant_id, h.customer_id, v.released

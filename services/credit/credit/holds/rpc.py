@@ -8,19 +8,18 @@ from typing import Any
 from credit.accounts import encode
 from credit.accounts import store as accounts
 from credit.accounts.model import Account
-from credit.callers import account_key
+from credit.callers import account_key, till
 from credit.errors import HoldNotFound
 from credit.holds import say, store
 from credit.holds.authorize import Ask, Decided, authorize
 from credit.holds.capture import Take, capture
-from credit.holds.model import Hold, HoldKey, State, Till
+from credit.holds.model import Hold, HoldKey, State
 from credit.holds.void import Give, void
 from kit import batch, db, ids
 from kit.auth import caller
 from kit.clock import Clock
 from kit.money import InvalidMoney
 from langganan.credit.v1 import holds_pb2, holds_pb2_grpc
-from langganan.types.v1 import origin_pb2
 
 Authorizer = batch.Batcher[Ask, Decided]
 
@@ -57,7 +56,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             amount=amount,
             ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else None,
             usual_ttl=self._ttl,
-            till=_till(request.origin, request.recognised_by),
+            till=till(request.origin, request.recognised_by),
             at=self._clock.now(),
             dry_run=request.dry_run,
         )
@@ -74,6 +73,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
             amount=request.amount if request.HasField("amount") else None,
+            till=till(request.origin),
             at=self._clock.now(),
         )
         decided = await batch.once(self._pool, capture, take)
@@ -84,7 +84,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         give = Give(
             key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
-            till=_till(request.origin),
+            till=till(request.origin),
             at=self._clock.now(),
         )
         decided = await batch.once(self._pool, void, give)
@@ -100,10 +100,6 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         if hold is None or account is None or hold.customer_id != key.customer_id:
             raise HoldNotFound(request.hold_id)
         return holds_pb2.GetHoldResponse(hold=_show(hold, account))
-
-
-def _till(origin: origin_pb2.Origin, recognised_by: int = 0) -> Till:
-    return Till(origin.store_id, origin.register_id, origin.staff_ref, recognised_by)
 
 
 def _show(hold: Hold, account: Account) -> holds_pb2.Hold:

@@ -83,6 +83,7 @@ async def add(conn: db.Conn, holds: Sequence[Hold]) -> set[HoldKey]:
         registers=[h.till.register_id for h in holds],
         staff=[h.till.staff_ref for h in holds],
         recognised=[h.till.recognised_by for h in holds],
+        origins=[h.till.origin or None for h in holds],
         decided_at=[h.decided_at for h in holds],
         expires_at=[h.expires_at for h in holds],
     )
@@ -100,5 +101,6 @@ async def close(conn: db.Conn, closed: Sequence[tuple[Hold, Hold]]) -> None:
         states=[after.state for _, after in closed],
         captured=[after.captured for _, after in closed],
         invoices=[after.invoice_id for _, after in closed],
+        origins=[after.closed_by.origin if after.closed_by else None for _, after in closed],
         released=[before.held - after.held for before, after in closed],
     )

@@ -50,7 +50,7 @@ async def void(conn: db.Conn, gives: Sequence[Give], wait: bool) -> list[Decided
     if hold.state is State.CAPTURED:
         raise HoldAlreadyCaptured(give.hold_id)
     if hold.state is State.PENDING:
-        voided = replace(hold, state=State.VOIDED)
+        voided = replace(hold, state=State.VOIDED, closed_by=give.till)
         await store.close(conn, [(hold, voided)])
         account = replace(account, held=account.held - hold.held)
         hold = voided

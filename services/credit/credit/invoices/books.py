@@ -10,7 +10,7 @@ from credit import metrics
 from credit.accounts import store as accounts
 from credit.accounts.model import Account, Entry, Key, book, suspended
 from credit.holds import store as holds
-from credit.holds.model import Hold, HoldKey, State
+from credit.holds.model import Hold, HoldKey, State, Till
 from credit.invoices import store
 from credit.invoices.model import (
     Charge,
@@ -58,10 +58,10 @@ class Books:
         metrics.INVOICED.inc()
         return invoice
 
-    def capture(self, hold: Hold, captured: int, invoice_id: str) -> None:
-        """Turn a pending hold into a charge and release what it kept aside."""
+    def capture(self, hold: Hold, captured: int, invoice_id: str, by: Till | None = None) -> None:
+        """Turn a pending hold into a charge and release what it kept aside; `by`: None for a sale."""
         assert hold.state is State.PENDING, "only a pending hold is captured"
-        after = replace(hold, state=State.CAPTURED, captured=captured, invoice_id=invoice_id)
+        after = replace(hold, state=State.CAPTURED, captured=captured, invoice_id=invoice_id, closed_by=by)
         self.holds[hold.key] = after
         self._closed.append((hold, after))
         account = self.accounts[hold.account_key]

@@ -8,11 +8,11 @@ WHERE merchant_id = :merchant_id AND payment_id = :payment_id;
 -- Write a payment; no row: another customer's request took the id meanwhile.
 INSERT INTO payments (
     merchant_id, payment_id, customer_id, amount, method, reference, unapplied, outstanding_after, fingerprint,
-    store_id, register_id, staff_ref, effective_at, received_at
+    store_id, register_id, staff_ref, origin, effective_at, received_at
 )
 VALUES (
     :merchant_id, :payment_id, :customer_id, :amount, :method, :reference, :unapplied, :outstanding_after,
-    :fingerprint, :store_id, :register_id, :staff_ref, :effective_at, :received_at
+    :fingerprint, :store_id, :register_id, :staff_ref, :origin, :effective_at, :received_at
 )
 ON CONFLICT (merchant_id, payment_id) DO NOTHING
 RETURNING true;

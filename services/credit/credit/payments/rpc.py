@@ -9,8 +9,7 @@ from credit import pages
 from credit.accounts import encode
 from credit.accounts import store as accounts
 from credit.accounts.model import Account
-from credit.callers import account_key
-from credit.holds.model import Till
+from credit.callers import account_key, till
 from credit.payments import store
 from credit.payments.model import Payment
 from credit.payments.record import Paid, record
@@ -30,7 +29,6 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
     ) -> payments_pb2.RecordPaymentResponse:
         """Book a payment, oldest invoice first."""
         pan.refuse([request.reference])
-        origin = request.origin
         paid = Paid(
             key=account_key(request.customer_id),
             payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
@@ -40,7 +38,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             allow_credit_balance=request.allow_credit_balance,
             occurred_at=request.occurred_at.ToDatetime(UTC) if request.HasField("occurred_at") else None,
             at=self._clock.now(),
-            till=Till(origin.store_id, origin.register_id, origin.staff_ref),
+            till=till(request.origin),
         )
         payment, account = await batch.once(self._pool, record, paid)
         return payments_pb2.RecordPaymentResponse(payment=_show(payment, account))

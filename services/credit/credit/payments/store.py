@@ -75,6 +75,7 @@ async def add(conn: db.Conn, payment: Payment, content: bytes, till: Till) -> bo
         store_id=till.store_id,
         register_id=till.register_id,
         staff_ref=till.staff_ref,
+        origin=till.origin,
         effective_at=payment.effective_at,
         received_at=payment.received_at,
     )
