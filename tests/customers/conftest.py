@@ -26,6 +26,7 @@ from kit.testing.keys import Keys
 from kit.testing.running import Running, running
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.customers.v1 import purchases_pb2_grpc
+from langganan.customers.v1.returns_pb2 import RETURN_REASON_RETURN, RETURN_REASON_VOID, ReturnItem
 from langganan.types.v1.line_pb2 import LINE_KIND_GOODS, Line, Quantity
 from langganan.types.v1.origin_pb2 import MODE_ONLINE, Origin
 from langganan.types.v1.tender_pb2 import Cash, Tender
@@ -113,6 +114,25 @@ class Till:
         )
         request.MergeFrom(pb.RecordPurchaseRequest(**fields))
         return request
+
+    def a_return(self, sale: pb.RecordPurchaseRequest, *items: ReturnItem, **fields: Any) -> Any:
+        """A return of these parts of a sale; a void when there are none."""
+        request = pb.RecordReturnRequest(
+            return_id=str(uuid.uuid4()),
+            purchase_id=sale.purchase_id,
+            customer_id=sale.customer_id,
+            origin=Origin(store_id="gudang", register_id="2", staff_ref="s-8"),
+            occurred_at=sale.occurred_at,
+            reason=RETURN_REASON_RETURN if items else RETURN_REASON_VOID,
+            lines=items,
+        )
+        request.MergeFrom(pb.RecordReturnRequest(**fields))
+        return request
+
+    async def got(self, sale: pb.RecordPurchaseRequest) -> pb.Purchase:
+        """What GetPurchase answers of a sale."""
+        request = pb.GetPurchaseRequest(purchase_id=sale.purchase_id, customer_id=sale.customer_id)
+        return (await self.stub.GetPurchase(request)).purchase
 
     async def statistics(self, customer_id: str) -> tuple[int, int, datetime | None, datetime | None] | None:
         row = await self.running.pool.fetchrow(

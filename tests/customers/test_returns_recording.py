@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -13,42 +12,20 @@ import pytest
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.customers.v1.returns_pb2 import (
     RETURN_REASON_PRICE_CORRECTION,
-    RETURN_REASON_RETURN,
     RETURN_REASON_VOID,
     Refund,
     ReturnItem,
 )
 from langganan.events.v1.purchases_pb2 import PurchaseReturned
-from langganan.types.v1.origin_pb2 import MODE_OFFLINE, RECOGNISED_BY_OTP, Origin
+from langganan.types.v1.origin_pb2 import MODE_OFFLINE, RECOGNISED_BY_OTP
 from langganan.types.v1.tender_pb2 import Cash, OnAccount, Points, Tender
 
 HOLD = "5a0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b11"
 RESERVATION = "7c0e1f9c-5b7e-4a55-9a0d-0f4a3f1c2b22"
 
 
-async def got_purchase(till: Any, sale: pb.RecordPurchaseRequest) -> pb.Purchase:
-    request = pb.GetPurchaseRequest(purchase_id=sale.purchase_id, customer_id=sale.customer_id)
-    found: pb.GetPurchaseResponse = await till.stub.GetPurchase(request)
-    return found.purchase
-
-
 def piece(line_id: str, thousandths: int = 1000) -> ReturnItem:
     return ReturnItem(line_id=line_id, quantity_thousandths=thousandths)
-
-
-def a_return(till: Any, sale: pb.RecordPurchaseRequest, *items: ReturnItem, **fields: Any) -> Any:
-    """A return of these parts of a sale; a void when there are none."""
-    request = pb.RecordReturnRequest(
-        return_id=str(uuid.uuid4()),
-        purchase_id=sale.purchase_id,
-        customer_id=sale.customer_id,
-        origin=Origin(store_id="gudang", register_id="2", staff_ref="s-8"),
-        occurred_at=sale.occurred_at,
-        reason=RETURN_REASON_RETURN if items else RETURN_REASON_VOID,
-        lines=items,
-    )
-    request.MergeFrom(pb.RecordReturnRequest(**fields))
-    return request
 
 
 def quote_of(request: pb.RecordReturnRequest) -> pb.QuoteReturnRequest:
@@ -78,7 +55,7 @@ async def test_a_return_is_split_and_told_with_what_was_left_before(till: Any, i
     customer = await till.customer()
     sale = till.sale(customer, [15_000, 5_000], mixed(idr))
     await till.stub.RecordPurchase(sale)
-    request = a_return(till, sale, piece("1"))
+    request = till.a_return(sale, piece("1"))
     quote = (await till.stub.QuoteReturn(quote_of(request))).quote
     reply = (await till.stub.RecordReturn(request)).purchase_return
     assert refunds_of(reply) == refunds_of(quote) == {"cash": 3_750, "acc": 2_250, "pts": 1_500}
@@ -109,9 +86,9 @@ async def test_a_return_is_split_and_told_with_what_was_left_before(till: Any, i
         ("acc", 2_250, 6_000, HOLD, ""),
         ("pts", 1_500, 4_000, "", RESERVATION),
     ]
-    second = (await till.stub.RecordReturn(a_return(till, sale, piece("1")))).purchase_return
+    second = (await till.stub.RecordReturn(till.a_return(sale, piece("1")))).purchase_return
     assert refunds_of(second) == {"cash": 3_750, "acc": 2_250, "pts": 1_500}
-    rest = (await till.stub.RecordReturn(a_return(till, sale))).purchase_return
+    rest = (await till.stub.RecordReturn(till.a_return(sale))).purchase_return
     assert refunds_of(rest) == {"cash": 2_500, "acc": 1_500, "pts": 1_000}
     assert rest.exhausts
 
@@ -120,8 +97,8 @@ async def test_get_purchase_shows_what_is_left_and_the_returns(till: Any, idr: A
     sale = till.sale("", [15_000, 5_000])
     await till.stub.RecordPurchase(sale)
     by_amount = ReturnItem(line_id="2", amount=idr(1_000))
-    await till.stub.RecordReturn(a_return(till, sale, piece("1"), by_amount))
-    got = await got_purchase(till, sale)
+    await till.stub.RecordReturn(till.a_return(sale, piece("1"), by_amount))
+    got = await till.got(sale)
     assert [(x.quantity_left.thousandths, x.net_left.units) for x in got.lines] == [
         (1000, 7_500),
         (2000, 4_000),
@@ -134,12 +111,12 @@ async def test_get_purchase_shows_what_is_left_and_the_returns(till: Any, idr: A
 async def test_a_return_keeps_what_the_till_said_of_itself(till: Any) -> None:
     sale = till.sale()
     await till.stub.RecordPurchase(sale)
-    request = a_return(till, sale, recognised_by=RECOGNISED_BY_OTP)
+    request = till.a_return(sale, recognised_by=RECOGNISED_BY_OTP)
     request.origin.mode = MODE_OFFLINE
     request.origin.sent_at.seconds = 10**12
     request.occurred_at.seconds = 10**12
     reply = (await till.stub.RecordReturn(request)).purchase_return
-    got = await got_purchase(till, sale)
+    got = await till.got(sale)
     (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
     for told in (reply, got.returns[0]):
         assert (told.origin, told.recognised_by) == (request.origin, RECOGNISED_BY_OTP)
@@ -152,7 +129,7 @@ async def test_dates_of_a_return_are_in_the_customers_zone_else_the_stores(till:
     for customer in (await till.customer(time_zone="Asia/Jayapura"), await till.customer()):
         sale = till.sale(customer)
         await till.stub.RecordPurchase(sale)
-        await till.stub.RecordReturn(a_return(till, sale))
+        await till.stub.RecordReturn(till.a_return(sale))
     zones = [e.time_zone for e in await till.published() if isinstance(e, PurchaseReturned)]
     assert zones == ["Asia/Jayapura", "Asia/Jakarta"]
 
@@ -161,7 +138,7 @@ async def test_a_quote_writes_nothing(till: Any) -> None:
     sale = till.sale()
     await till.stub.RecordPurchase(sale)
     before = await till.written()
-    await till.stub.QuoteReturn(quote_of(a_return(till, sale)))
+    await till.stub.QuoteReturn(quote_of(till.a_return(sale)))
     assert await till.written() == before
 
 
@@ -169,7 +146,7 @@ async def test_sixteen_sendings_of_one_return_are_one_return(till: Any) -> None:
     customer = await till.customer()
     for sale in (till.sale(customer), till.sale()):
         await till.stub.RecordPurchase(sale)
-        request = a_return(till, sale, piece("1"))
+        request = till.a_return(sale, piece("1"))
         replies = await asyncio.gather(*[till.stub.RecordReturn(request) for _ in range(16)])
         assert all(reply == replies[0] for reply in replies)
         request.origin.sent_at.GetCurrentTime()
@@ -182,9 +159,9 @@ async def test_sixteen_sendings_of_one_return_are_one_return(till: Any) -> None:
 async def test_a_repeated_return_gets_its_answer_even_when_nothing_is_left_since(till: Any) -> None:
     sale = till.sale()
     await till.stub.RecordPurchase(sale)
-    request = a_return(till, sale, piece("1"))
+    request = till.a_return(sale, piece("1"))
     first = await till.stub.RecordReturn(request)
-    await till.stub.RecordReturn(a_return(till, sale))
+    await till.stub.RecordReturn(till.a_return(sale))
     assert await till.stub.RecordReturn(request) == first
 
 
@@ -192,11 +169,11 @@ async def test_the_same_return_id_with_other_content_conflicts(till: Any, reason
     one, other = till.sale(), till.sale()
     await till.stub.RecordPurchase(one)
     await till.stub.RecordPurchase(other)
-    request = a_return(till, one, piece("1"))
+    request = till.a_return(one, piece("1"))
     await till.stub.RecordReturn(request)
     for changed in (
-        a_return(till, one, piece("1", 500), return_id=request.return_id),
-        a_return(till, other, piece("1"), return_id=request.return_id),
+        till.a_return(one, piece("1", 500), return_id=request.return_id),
+        till.a_return(other, piece("1"), return_id=request.return_id),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await till.stub.RecordReturn(changed)
@@ -210,7 +187,7 @@ async def test_returns_at_once_never_take_back_more_than_was_bought(
     customer = await till.customer() if known else ""
     sale = till.sale(customer, [1_001])
     await till.stub.RecordPurchase(sale)
-    requests = [a_return(till, sale, piece("1", 100)) for _ in range(32)]
+    requests = [till.a_return(sale, piece("1", 100)) for _ in range(32)]
     answers = await asyncio.gather(*[till.stub.RecordReturn(r) for r in requests], return_exceptions=True)
     done = [a.purchase_return for a in answers if isinstance(a, pb.RecordReturnResponse)]
     refused = [reason(a) for a in answers if isinstance(a, grpc.aio.AioRpcError)]
@@ -231,11 +208,11 @@ async def test_a_fully_returned_purchase_is_no_visit_and_not_the_last_one(till: 
         sales.append(sale)
     at = [s.occurred_at.ToDatetime(UTC) for s in sales]
     assert await till.statistics(customer) == (3, 30_000, at[0], at[2])
-    await till.stub.RecordReturn(a_return(till, sales[2]))
+    await till.stub.RecordReturn(till.a_return(sales[2]))
     assert await till.statistics(customer) == (2, 20_000, at[0], at[1])
-    await till.stub.RecordReturn(a_return(till, sales[0], piece("1")))
+    await till.stub.RecordReturn(till.a_return(sales[0], piece("1")))
     assert await till.statistics(customer) == (2, 15_000, at[0], at[1])
-    await till.stub.RecordReturn(a_return(till, sales[0], piece("1")))
+    await till.stub.RecordReturn(till.a_return(sales[0], piece("1")))
     assert await till.statistics(customer) == (1, 10_000, at[1], at[1])
 
 
@@ -243,10 +220,10 @@ async def test_a_price_correction_leaves_the_goods_and_says_so(till: Any, idr: A
     sale = till.sale()
     await till.stub.RecordPurchase(sale)
     too_much = ReturnItem(line_id="1", amount=idr(1_000))
-    correction = a_return(till, sale, too_much)
+    correction = till.a_return(sale, too_much)
     correction.reason = RETURN_REASON_PRICE_CORRECTION
     await till.stub.RecordReturn(correction)
-    got = await got_purchase(till, sale)
+    got = await till.got(sale)
     assert (got.lines[0].quantity_left.thousandths, got.lines[0].net_left.units) == (2000, 9_000)
     (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
     assert (event.reason, event.lines[0].quantity_thousandths) == ("PRICE_CORRECTION", 0)
@@ -259,7 +236,7 @@ async def test_an_on_account_tender_gets_its_share_unless_the_scope_overrides_it
     sale = till.sale(customer, [20_000], mixed(idr))
     await till.stub.RecordPurchase(sale)
     refunds = [Refund(tender_id="cash", amount=idr(10_000))]
-    request = a_return(till, sale, piece("1"), refunds=refunds)
+    request = till.a_return(sale, piece("1"), refunds=refunds)
     stub = till.with_scopes("customers.purchases.write customers.purchases.read")
     for call, asked in ((stub.RecordReturn, request), (stub.QuoteReturn, quote_of(request))):
         with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -277,19 +254,19 @@ async def test_the_customer_that_an_offline_sale_named_in_vain_may_return_it(til
     sale = till.sale("0000000000000")
     sale.origin.mode = MODE_OFFLINE
     await till.stub.RecordPurchase(sale)
-    stranger = a_return(till, sale)
+    stranger = till.a_return(sale)
     stranger.customer_id = await till.customer()
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await till.stub.RecordReturn(stranger)
     assert reason(refused.value) == "PURCHASE_NOT_FOUND"
-    assert (await till.stub.RecordReturn(a_return(till, sale))).purchase_return.customer_id == ""
+    assert (await till.stub.RecordReturn(till.a_return(sale))).purchase_return.customer_id == ""
 
 
 async def test_the_refund_of_an_unknown_customers_debt_goes_to_the_same_account(till: Any, idr: Any) -> None:
     sale = till.sale("0000000000000", [20_000], mixed(idr))
     sale.origin.mode = MODE_OFFLINE
     await till.stub.RecordPurchase(sale)
-    await till.stub.RecordReturn(a_return(till, sale, piece("1")))
+    await till.stub.RecordReturn(till.a_return(sale, piece("1")))
     (event,) = [e for e in await till.published() if isinstance(e, PurchaseReturned)]
     owing = {r.tender_id: r.account_customer_id for r in event.refunds}
     assert owing == {"cash": "", "acc": "0000000000000", "pts": ""}
@@ -299,12 +276,12 @@ async def test_a_purchase_worth_0_can_be_voided_once(till: Any, reason: Any) -> 
     customer = await till.customer()
     sale = till.sale(customer, [0])
     await till.stub.RecordPurchase(sale)
-    reply = (await till.stub.RecordReturn(a_return(till, sale))).purchase_return
+    reply = (await till.stub.RecordReturn(till.a_return(sale))).purchase_return
     assert reply.exhausts
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await till.stub.RecordReturn(a_return(till, sale))
+        await till.stub.RecordReturn(till.a_return(sale))
     assert reason(refused.value) == "NOTHING_LEFT"
-    got = await got_purchase(till, sale)
+    got = await till.got(sale)
     assert got.status == pb.PURCHASE_STATUS_VOIDED
     assert (await till.statistics(customer))[:2] == (0, 0)
 
@@ -333,7 +310,7 @@ async def test_a_return_that_cannot_be_is_refused_and_nothing_is_written(
     sale = till.sale()
     await till.stub.RecordPurchase(sale)
     before = await till.written()
-    request = a_return(till, sale, piece("1"))
+    request = till.a_return(sale, piece("1"))
     for name, value in fields.items():
         if isinstance(value, list):
             request.ClearField(name)
@@ -365,5 +342,5 @@ async def test_refunds_that_cannot_be_are_refused(
     await till.stub.RecordPurchase(sale)
     named = [Refund(tender_id=i, amount=idr(a)) for i, a in refunds]
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await till.stub.RecordReturn(a_return(till, sale, piece("1"), refunds=named))
+        await till.stub.RecordReturn(till.a_return(sale, piece("1"), refunds=named))
     assert reason(refused.value) == expected
