@@ -37,6 +37,14 @@ async def test_16_different_openings_open_one_account(credit):
     assert (await credit.account(customer)).limit == opened[0].account.limit
 
 
+async def lose_answers(calls):
+    """Make each call and hang up on it, a little later each time: before, while and after it is done."""
+    for number, call in enumerate(calls):
+        made = call()
+        await asyncio.wait([asyncio.ensure_future(made.code())], timeout=number / 1_000)
+        made.cancel()
+
+
 async def test_a_limit_is_set_once_for_each_request(credit, refused):
     customer = await credit.open(limit=100_000)
     request = accounts_pb2.SetLimitRequest(
@@ -53,6 +61,42 @@ async def test_a_limit_is_set_once_for_each_request(credit, refused):
     request.request_id = new_uuid()
     await credit.accounts.SetLimit(request)
     assert (await credit.account(customer)).limit.units == 50_000
+
+
+def terms(customer, net_days, **fields):
+    fields.setdefault("request_id", new_uuid())
+    return accounts_pb2.SetTermsRequest(customer_id=customer, net_days=net_days, **fields)
+
+
+async def test_terms_are_set_once_for_each_request(credit, refused):
+    customer = await credit.open(net_days=30)
+    request = terms(customer, 14, reason="pays in time", staff_ref="staff-1")
+    replies = await asyncio.gather(*(credit.accounts.SetTerms(request) for _ in range(16)))
+    assert {r.account.revision for r in replies} == {2}
+    assert {r.account.net_days for r in replies} == {14}
+    for other in ({"net_days": 15}, {"reason": "asked for it"}, {"staff_ref": "staff-2"}):
+        fields = {"net_days": 14, "reason": "pays in time", "staff_ref": "staff-1"} | other
+        call = credit.accounts.SetTerms(terms(customer, request_id=request.request_id, **fields))
+        assert await refused(call) == "IDEMPOTENCY_CONFLICT"
+    await credit.accounts.SetTerms(terms(customer, 7))
+    again = await credit.accounts.SetTerms(request)  # answers with the account as it is now
+    assert (again.account.net_days, again.account.revision) == (7, 3)
+
+
+async def test_16_different_terms_at_once_all_take_effect_one_after_the_other(credit):
+    customer = await credit.open()
+    replies = await asyncio.gather(*(credit.accounts.SetTerms(terms(customer, n)) for n in range(16)))
+    assert sorted(r.account.revision for r in replies) == list(range(2, 18))
+    last = max(replies, key=lambda r: r.account.revision)
+    assert (await credit.account(customer)).net_days == last.account.net_days
+
+
+async def test_terms_whose_answer_was_lost_are_set_once(credit):
+    customers = [await credit.open() for _ in range(8)]
+    requests = [terms(customer, 9) for customer in customers]
+    await lose_answers([lambda r=r: credit.accounts.SetTerms(r) for r in requests])
+    replies = await asyncio.gather(*(credit.accounts.SetTerms(request) for request in requests))
+    assert {(r.account.net_days, r.account.revision) for r in replies} == {(9, 2)}
 
 
 async def test_one_request_id_for_16_customers_changes_one(credit):

@@ -313,6 +313,33 @@ async def test_no_call_of_a_till_passes_without_its_origin(credit, refused):
     assert await credit.hold(customer, hold.hold_id) == hold
 
 
+async def test_one_hold_captured_with_16_amounts_is_charged_one_of_them(credit):
+    customer = await credit.open()
+    hold = await credit.authorize(customer, 80_000)
+    calls = [credit.holds.Capture(capture(hold, 1_000 + n)) for n in range(16)]
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    (charged,) = [r.hold for r in replies if isinstance(r, holds_pb2.CaptureResponse)]
+    assert (await credit.account(customer)).posted.units == charged.captured_amount.units
+    assert len(await credit.invoices_of(customer)) == 1
+    await credit.check_books(customer)
+
+
+async def test_a_capture_whose_answer_was_lost_is_charged_once(credit):
+    customer = await credit.open(limit=1_000_000)
+    requests = [capture(await credit.authorize(customer, 10_000), 6_000) for _ in range(8)]
+    for number, request in enumerate(requests):
+        call = credit.holds.Capture(request)
+        await asyncio.wait([asyncio.ensure_future(call.code())], timeout=number / 1_000)
+        call.cancel()  # the till dies before, while and after it is done
+    replies = await asyncio.gather(*(credit.holds.Capture(request) for request in requests))
+    assert {r.hold.state for r in replies} == {holds_pb2.HOLD_STATE_CAPTURED}
+    assert {r.hold.captured_amount.units for r in replies} == {6_000}
+    account = await credit.account(customer)
+    assert (account.posted.units, account.held.units) == (48_000, 0)
+    assert len(await credit.facts(customer)) == 8
+    await credit.check_books(customer)
+
+
 async def test_a_capture_needs_a_pending_hold_of_its_size(credit, refused):
     customer = await credit.open(limit=100_000)
     hold = await credit.authorize(customer, 10_000)

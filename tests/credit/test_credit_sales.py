@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, date, datetime
 
+import grpc
 import pytest
 
 from kit.ids import derived_uuid, new_customer_id, new_uuid
@@ -235,6 +236,51 @@ async def test_an_exception_is_resolved_once(credit, refused):
     assert await refused(credit.invoices.ResolveException(other_body)) == "EXCEPTION_RESOLVED"
     other_body.exception_id = new_uuid()
     assert await refused(credit.invoices.ResolveException(other_body)) == "EXCEPTION_NOT_FOUND"
+
+
+def resolution(customer, exception_id, **fields):
+    fields = {"request_id": new_uuid(), "note": "spoken with the owner"} | fields
+    return invoices_pb2.ResolveExceptionRequest(exception_id=exception_id, customer_id=customer, **fields)
+
+
+async def test_an_exception_resolved_16_times_at_once_is_resolved_once(credit):
+    customer = await credit.open()
+    await credit.deliver(credit.sale(customer, (1_000, None)))
+    (marked,) = await credit.exceptions_of(customer)
+    request = resolution(customer, marked.exception_id)
+    replies = await asyncio.gather(*(credit.invoices.ResolveException(request) for _ in range(16)))
+    assert len({r.SerializeToString(deterministic=True) for r in replies}) == 1
+
+
+async def test_16_who_resolve_one_exception_at_once_find_it_resolved_but_for_the_first(credit, refused):
+    customer = await credit.open()
+    await credit.deliver(credit.sale(customer, (1_000, None)))
+    (marked,) = await credit.exceptions_of(customer)
+    requests = [resolution(customer, marked.exception_id, note=f"note {n}") for n in range(16)]
+    calls = [credit.invoices.ResolveException(request) for request in requests]
+    replies = await asyncio.gather(*calls, return_exceptions=True)
+    (first,) = [n for n, r in enumerate(replies) if not isinstance(r, BaseException)]
+    assert replies[first].exception.note == f"note {first}"
+    for number in {0, 15} - {first}:
+        again = credit.invoices.ResolveException(requests[number])
+        assert await refused(again) == "EXCEPTION_RESOLVED"
+
+
+async def test_one_request_id_for_16_exceptions_resolves_one(credit, refused):
+    customers = [await credit.open() for _ in range(16)]
+    await credit.deliver(*(credit.sale(customer, (1_000, None)) for customer in customers))
+    id_ = new_uuid()
+    requests = [
+        resolution(c, (await credit.exceptions_of(c))[0].exception_id, request_id=id_) for c in customers
+    ]
+
+    async def outcome(request):
+        call = credit.invoices.ResolveException(request)
+        return "done" if await call.code() == grpc.StatusCode.OK else await refused(call)
+
+    outcomes = await asyncio.gather(*(outcome(request) for request in requests))
+    assert sorted(outcomes) == ["IDEMPOTENCY_CONFLICT"] * 15 + ["done"]
+    assert len([c for c in customers if not await credit.exceptions_of(c)]) == 1
 
 
 async def test_everything_at_once_leaves_books_that_add_up(credit):
