@@ -93,6 +93,37 @@ async def test_a_registration_that_died_in_between_is_nobody_and_is_withdrawn(
     await desk.create("Ani", point(number))
 
 
+async def test_a_take_over_that_came_to_nothing_gives_the_address_back(
+    desk: Any, point: Any, number: str, sweep: Any, dying: Any
+) -> None:
+    old = await desk.create("Budi", point(number), point("budi@toko.co.id"))
+    await desk.consent(old.customer_id, address=number)
+    await dying(desk.creation("Ani", point(number), take_over=True))
+    assert await desk.identify(phone=number) == [], "neither the old holder nor the new one, for a while"
+    while await sweep():
+        pass
+    assert [m.customer_id for m in await desk.identify(phone=number)] == [old.customer_id]
+    (contact,) = await desk.reach(old.customer_id)
+    assert [a.address for a in contact.allowed] == ["+62" + number[1:]], "and so does the consent"
+    after = await desk.get(old.customer_id)
+    assert list(after.contact_points) == list(old.contact_points)
+    assert [f.revision for f in await desk.facts(old.customer_id)] == [1, 2, 3]
+    assert [await desk.count_vault(t) for t in ("people", "pending", "contact_index")] == [1, 0, 2]
+
+
+async def test_an_address_that_a_third_took_from_a_take_over_that_died_stays_the_thirds(
+    desk: Any, point: Any, number: str, sweep: Any, dying: Any
+) -> None:
+    old = await desk.create("Budi", point(number))
+    await dying(desk.creation("Ani", point(number), take_over=True))
+    third = await desk.create("Cici", point(number), take_over=True)
+    while await sweep():
+        pass
+    assert [m.customer_id for m in await desk.identify(phone=number)] == [third.customer_id]
+    assert (await desk.get(old.customer_id)).contact_points[0].HasField("valid_to")
+    assert await desk.count_vault("people") == 3, "whoever takes over completes what is pending"
+
+
 async def test_a_registration_that_died_in_between_is_completed_by_the_same_request(
     house: Any, desk: Any, point: Any, number: str, sweep: Any, dying: Any
 ) -> None:

@@ -232,7 +232,7 @@ class Profiles:
     async def _withdraw(self, written: Written) -> None:
         """Take a registration back whose member code was lost in a race, unless its customer exists."""
         for one in written.pending:
-            if one.customer_id != written.customer_id:
+            if one.customer_id != written.customer_id or one.version != 1:
                 continue
             async with self._pool.acquire(timeout=5) as conn:
                 if await store.existing(conn, [(one.merchant_id, one.customer_id)]):

@@ -108,26 +108,52 @@ SELECT :merchant_id, i.kind, i.token, :customer_id, :index_version
 FROM unnest(:kinds::text[], :tokens::bytea[]) AS i (kind, token)
 ON CONFLICT DO NOTHING;
 
--- name: release_points!
+-- name: release_points
 -- Addresses that went to another holder end here.
 UPDATE contact_points SET valid_to = :now
 WHERE
-    merchant_id = :merchant_id AND customer_id = ANY(:customer_ids::text[])
-    AND token = ANY(:tokens::bytea[]) AND valid_to IS NULL;
+    merchant_id = :merchant_id AND customer_id = :customer_id
+    AND token = ANY(:tokens::bytea[]) AND valid_to IS NULL
+RETURNING point_id, token;
 
 -- name: release_index!
--- Their old holders are not found by them any more.
+-- Their old holder is not found by them any more.
 DELETE FROM contact_index
 WHERE
     merchant_id = :merchant_id AND kind = ANY(ARRAY['number', 'email'])
-    AND token = ANY(:tokens::bytea[]) AND customer_id = ANY(:customer_ids::text[]);
+    AND token = ANY(:tokens::bytea[]) AND customer_id = :customer_id;
 
--- name: release_consents!
+-- name: release_consents
 -- Consents for them end.
 UPDATE consents SET ended_at = :now
 WHERE
-    merchant_id = :merchant_id AND customer_id = ANY(:customer_ids::text[])
-    AND token = ANY(:tokens::bytea[]) AND ended_at IS NULL;
+    merchant_id = :merchant_id AND customer_id = :customer_id
+    AND token = ANY(:tokens::bytea[]) AND ended_at IS NULL
+RETURNING seq, token;
+
+-- name: held_tokens
+-- Which addresses a customer holds, by their tokens.
+SELECT token FROM contact_index WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
+
+-- name: give_back_points!
+-- Addresses that a registration had taken over before it was withdrawn are their old holder's again.
+UPDATE contact_points SET valid_to = NULL
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND point_id = ANY(:point_ids::bigint[]);
+
+-- name: give_back_index!
+-- Their old holder is found by them again; phone and WhatsApp may share a number, as in put_contact_index.
+INSERT INTO contact_index (merchant_id, kind, token, customer_id, index_version, shared)
+SELECT
+    merchant_id, CASE channel WHEN 'EMAIL' THEN 'email' ELSE 'number' END, token, customer_id,
+    min(index_version), bool_and(shared)
+FROM contact_points
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND point_id = ANY(:point_ids::bigint[])
+GROUP BY 1, 2, 3, 4;
+
+-- name: give_back_consents!
+-- Consents that ended with them count again.
+UPDATE consents SET ended_at = NULL
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND seq = ANY(:seqs::bigint[]);
 
 -- name: add_pending!
 -- What the customers database still has to learn.

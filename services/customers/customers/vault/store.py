@@ -11,7 +11,8 @@ from typing import Any
 import asyncpg
 
 from customers.errors import CustomerNotFound, EtagMismatch
-from customers.vault.pending import Pending, touch
+from customers.vault import pending as pendings
+from customers.vault.pending import Ended, Pending, touch
 from customers.vault.seal import PersonKey, Token
 from kit import db
 from kit.errors import Aborted
@@ -114,14 +115,14 @@ async def _write(conn: db.Conn, w: Write) -> Written:
         return await _again(conn, w, before)
     released = await _make_way(conn, w)
     version = await _version(conn, w, list(released))
-    if released:
-        await _release(conn, w, released)
+    ended = await _release(conn, w, released) if released else {}
     await _put(conn, w)
+    change = {**w.change, **(_undo(w, ended) if w.creates else {})}
     await queries.add_pending(
-        conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(w.change)
+        conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(change)
     )
     if w.creates and not released:
-        return Written(customer_id, [Pending(merchant_id, customer_id, version, dict(w.change))])
+        return Written(customer_id, [Pending(merchant_id, customer_id, version, change)])
     return Written(customer_id, await touch(conn, merchant_id, [customer_id, *released]))
 
 
@@ -192,19 +193,31 @@ async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
     return released
 
 
-async def _release(conn: db.Conn, w: Write, released: Mapping[str, list[bytes]]) -> None:
+async def _release(conn: db.Conn, w: Write, released: Mapping[str, list[bytes]]) -> dict[str, Ended]:
     """End the addresses that others give up, and the consents for them; they learn it as an update."""
     merchant_id = w.person.merchant_id
+    ours = {t: p.token.current.hex() for p in w.contents.points or () for t in p.token.every}
+    ended: dict[str, Ended] = {}
     for customer_id, tokens in sorted(released.items()):
-        key: dict[str, Any] = {"merchant_id": merchant_id, "customer_ids": [customer_id], "tokens": tokens}
-        await queries.release_points(conn, now=w.now, **key)
-        await queries.release_consents(conn, now=w.now, **key)
+        key: dict[str, Any] = {"merchant_id": merchant_id, "customer_id": customer_id, "tokens": tokens}
+        ended[customer_id] = {
+            "points": [
+                (row["point_id"], ours[row["token"]])
+                async for row in queries.release_points(conn, now=w.now, **key)
+            ],
+            "consents": [
+                (row["seq"], ours[row["token"]])
+                async for row in queries.release_consents(conn, now=w.now, **key)
+            ],
+        }
         await queries.release_index(conn, **key)
-        version = await queries.bump_version(conn, merchant_id=merchant_id, customer_id=customer_id)
-        change = {"at": w.now.isoformat(), "changed": ["contact_points"], "set": {}}
-        await queries.add_pending(
-            conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(change)
-        )
+        await pendings.add(conn, merchant_id, customer_id, w.now.isoformat(), ["contact_points"])
+    return ended
+
+
+def _undo(w: Write, ended: Mapping[str, Ended]) -> dict[str, Any]:
+    """What `pending.withdraw` needs of a registration: the locks of its addresses, and what it took over."""
+    return {"locks": sorted({p.token.lock for p in w.contents.points or ()}), "ended": ended}
 
 
 async def _put(conn: db.Conn, w: Write) -> None:
