@@ -10,9 +10,11 @@ from credit.accounts.model import Account, Key, Status
 from credit.hears import HANDLERS, lock
 from credit.holds.model import Hold, State
 from credit.invoices.books import Books
+from credit.invoices.resolve import Resolution, resolve
 from kit import db
 from kit.events import Received
 from kit.ids import new_customer_id, new_uuid
+from langganan.credit.v1 import invoices_pb2
 
 
 async def test_two_who_make_the_same_missing_account_lock_it_one_after_the_other(credit):
@@ -36,6 +38,25 @@ async def test_a_held_account_is_left_out_by_who_does_not_wait(credit):
     async with db.transaction(credit.run.pool) as first, db.transaction(credit.run.pool) as second:
         await accounts.lock(first, [held], wait=True)
         assert await accounts.lock(second, [held, free], wait=False) == {free}
+
+
+async def test_one_request_id_for_two_exceptions_in_the_same_moment_resolves_one(credit, refused):
+    customers = [await credit.open(), await credit.open()]
+    await credit.deliver(*(credit.sale(customer, (1_000, None)) for customer in customers))
+    mine, theirs = [(await credit.exceptions_of(customer))[0] for customer in customers]
+    pool, id_ = credit.run.pool, new_uuid()
+    async with db.transaction(pool) as first:
+        key = Key(credit.merchant, mine.customer_id)
+        wish = Resolution(key, id_, mine.exception_id, "mine", "", credit.run.clock.now())
+        await resolve(first, [wish], wait=True)
+        request = invoices_pb2.ResolveExceptionRequest(
+            request_id=id_, exception_id=theirs.exception_id, customer_id=theirs.customer_id, note="theirs"
+        )
+        second = asyncio.create_task(refused(credit.invoices.ResolveException(request)))
+        while await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0:
+            assert not second.done()
+    assert await second == "IDEMPOTENCY_CONFLICT"
+    assert await credit.exceptions_of(theirs.customer_id) == [theirs]
 
 
 def heard(event):
