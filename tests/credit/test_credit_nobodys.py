@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kit.ids import new_uuid
-from langganan.credit.v1 import invoices_pb2
+from kit.ids import new_customer_id, new_uuid
+from langganan.credit.v1 import accounts_pb2, invoices_pb2
 
 MALFORMED = "0000000000001"
 
@@ -88,3 +88,14 @@ async def test_an_exception_of_a_customers_is_not_resolved_as_nobodys(credit, re
         request_id=new_uuid(), exception_id=found.exception_id, note="spoken with the owner"
     )
     assert await refused(credit.invoices.ResolveException(request)) == "EXCEPTION_NOT_FOUND"
+
+
+async def test_a_claimed_customer_of_a_sale_that_names_nobody_owes_it_on_a_suspended_account(credit):
+    claimed = new_customer_id()
+    sale = anonymous(credit, payer=claimed)
+    await credit.deliver(sale, credit.returned(sale, 2_000))
+    account = await credit.account(claimed)
+    assert (account.status, account.posted.units) == (accounts_pb2.ACCOUNT_STATUS_SUSPENDED, 3_000)
+    (found,) = await listed(credit)
+    assert (found.customer_id, found.kind) == (claimed, invoices_pb2.EXCEPTION_KIND_UNAUTHORISED)
+    await credit.check_books(claimed)
