@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from kit.events import Outgoing
 from kit.ids import new_customer_id
 from langganan.events.v1 import loyalty_pb2
@@ -115,3 +117,19 @@ async def test_another_merchant_sees_nothing_of_it(loyalty, someone_else, refuse
     await someone_else.deliver(someone_else.sale(customer, [3_000]))
     assert (await someone_else.account(customer)).balance == 3
     assert (await loyalty.account(customer)).balance == 10
+
+
+@pytest.mark.parametrize("sales", [1, 20])
+async def test_a_poll_of_sales_takes_ten_round_trips_however_many_they_are(loyalty, sales):
+    customers, pool, sent = [await loyalty.customer() for _ in range(sales)], loyalty.run.pool, []
+    held = [await pool.acquire() for _ in range(pool.get_max_size())]
+    for conn in held:
+        conn.add_query_logger(sent.append)
+    for conn in held:
+        await pool.release(conn)
+    await loyalty.deliver(loyalty.sale(customers[0], [1_000]))  # a new connection asks about types first
+    sent.clear()
+    await loyalty.deliver(*(loyalty.sale(customer, [1_000]) for customer in customers))
+    said = [query.query.partition("\n")[0] for query in sent]
+    # BEGIN, inbox, lock, parked, what the sales need, tier facts; purchases, ledger, outbox, COMMIT
+    assert (len(said), said[0], said[-1]) == (10, "BEGIN;", "COMMIT;"), said

@@ -56,14 +56,25 @@ async def lock_all(conn: Conn, openings: Sequence[Opening], also: Iterable[Key] 
     """Open what is missing and lock the accounts, survivors of aliases too, waiting for each.
 
     The account row is the lock of all that a customer has here. Survivors are locked after their aliases,
-    so two merged customers may deadlock; Postgres breaks that and the transaction is run again.
+    and what is opened after what was there, so two transactions may wait for each other; Postgres breaks
+    that and the transaction is run again. Nearly always all accounts are there: one round trip.
     """
-    await open_missing(conn, openings)
     keys = {opening.key for opening in openings} | set(also)
+    there = await _lock(conn, keys)
+    missing = [opening for opening in openings if opening.key not in there]
+    if missing:
+        await open_missing(conn, missing)
+        await _lock(conn, {opening.key for opening in missing})
+
+
+async def _lock(conn: Conn, keys: set[Key]) -> set[Key]:
+    """Lock accounts and the survivors of aliases in id order; return those that there are."""
+    there: set[Key] = set()
     while keys:
         rows = [row async for row in queries.lock_accounts(conn, **_columns(keys))]
-        locked = {(row["merchant_id"], row["customer_id"]) for row in rows}
-        keys = {(r["merchant_id"], r["merged_into"]) for r in rows if r["merged_into"]} - locked
+        there |= {(row["merchant_id"], row["customer_id"]) for row in rows}
+        keys = {(r["merchant_id"], r["merged_into"]) for r in rows if r["merged_into"]} - there
+    return there
 
 
 async def lock_free(conn: Conn, openings: Sequence[Opening]) -> set[Key]:

@@ -65,10 +65,13 @@ class Programs:
 
     async def catalogue(self, conn: Conn, merchant_ids: Iterable[str]) -> Catalogue:
         """Return the programs of these merchants."""
+        rows = _queries.versions(conn, merchant_ids=sorted(set(merchant_ids)))
+        return await self.of(conn, [(row["merchant_id"], row["version"]) async for row in rows])
+
+    async def of(self, conn: Conn, keys: Sequence[tuple[str, int]]) -> Catalogue:
+        """Return these (merchant, version), all that the merchants have at present."""
         if len(self._known) > _CACHE_MAX:
             self._known.clear()
-        rows = [row async for row in _queries.versions(conn, merchant_ids=sorted(set(merchant_ids)))]
-        keys = [(row["merchant_id"], row["version"]) for row in rows]
         known = {key: self._known[key] for key in keys if key in self._known}
         known |= await self._learn(conn, [key for key in keys if key not in known])
         found: dict[str, list[Program]] = {}

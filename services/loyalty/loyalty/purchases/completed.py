@@ -19,6 +19,7 @@ from loyalty.purchases.store import Named
 from loyalty.purchases.writes import Writes, own
 from loyalty.redemptions import store as redemptions
 from loyalty.tiers import store as tiers
+from loyalty.tiers.model import can_rise
 from loyalty.tiers.plugins import TierFacts
 
 
@@ -45,15 +46,15 @@ class Completed:
     async def _book(
         self, conn: Conn, places: dict[int, Sale], writes: Writes, refusals: list[Exception | None]
     ) -> None:
-        books = await accounts.load(conn, {_key(sale) for sale in places.values()})
-        done = await store.known_purchases(conn, [_named(sale, books) for sale in places.values()])
+        ground = await store.ground_of(conn, list(places.values()))
+        books, done = ground.books, ground.booked
         fresh: dict[int, Sale] = {}
         for n, sale in places.items():
             if _named(sale, books) not in done:
                 done.add(_named(sale, books))
                 fresh[n] = sale
         sales = list(fresh.values())
-        catalogue = await self._programs.catalogue(conn, {sale.merchant_id for sale in sales})
+        catalogue = await self._programs.of(conn, sorted(ground.versions))
         seen = await _seen(conn, fresh, books, catalogue, refusals)
         late = [own(books[_key(sale)]) for sale in sales if _is_late(sale, books[_key(sale)])]
         changes = await tiers.changes_of(conn, late)
@@ -108,8 +109,8 @@ async def _seen(
     windows: list[tuple[int, tiers.Window]] = []
     seen: dict[int, list[TierFacts]] = {n: [] for n in fresh}
     for n, sale in fresh.items():
-        program = catalogue.at(sale.merchant_id, sale.at)
-        if program is None or not program.tiers:
+        account, program = books[_key(sale)].account, catalogue.at(sale.merchant_id, sale.at)
+        if program is None or not can_rise(account, program, sale.at):
             continue
         try:
             windows += [(n, window) for window in _windows(sale, books[_key(sale)], program)]

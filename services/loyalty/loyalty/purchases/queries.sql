@@ -1,12 +1,23 @@
--- name: known_purchases
--- Which of these purchases have been booked.
-select p.merchant_id, p.customer_id, p.purchase_id
-from purchases as p
-join unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
+-- name: ground_of
+-- What sales are booked on: the accounts behind their customers (survivors in place of aliases), whether
+-- they have been booked, and the versions of the merchant's program: few, and read by every poll, so that
+-- a new one counts at once.
+select
+    w.customer_id as asked, w.purchase_id, a.*,
+    exists (
+        select 1 from purchases as p
+        where
+            p.merchant_id = a.merchant_id and p.customer_id = a.customer_id
+            and p.purchase_id = w.purchase_id
+    ) as booked,
+    array(select p.version from programs as p where p.merchant_id = w.merchant_id) as versions
+from unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
     as w (merchant_id, customer_id, purchase_id)
+join accounts as named on named.merchant_id = w.merchant_id and named.customer_id = w.customer_id
+join accounts as a
     on
-        p.merchant_id = w.merchant_id and p.customer_id = w.customer_id
-        and p.purchase_id = w.purchase_id;
+        a.merchant_id = named.merchant_id
+        and a.customer_id = coalesce(named.merged_into, named.customer_id);
 
 -- name: insert_purchases!
 -- Keep what sales counted and earned.

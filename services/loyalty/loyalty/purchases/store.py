@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from kit import db
 from kit.db import Conn
-from loyalty.purchases.model import BookedReturn, Purchase, Return
+from loyalty.accounts.model import Book
+from loyalty.accounts.store import Key, account_from
+from loyalty.purchases.model import BookedReturn, Purchase, Return, Sale
 
 _queries = db.load(__file__)
 Named = tuple[str, str, str]
@@ -23,10 +25,29 @@ def _columns(named: Sequence[Named], id_: str) -> dict[str, list[str]]:
     }
 
 
-async def known_purchases(conn: Conn, named: Sequence[Named]) -> set[Named]:
-    """Return those that have been booked."""
-    rows = _queries.known_purchases(conn, **_columns(named, "purchase_ids"))
-    return {(r["merchant_id"], r["customer_id"], str(r["purchase_id"])) async for r in rows}
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What sales are booked on: the books behind their customers, which are booked, (merchant, version)."""
+
+    books: dict[Key, Book]
+    booked: set[Named]
+    versions: set[tuple[str, int]]
+
+
+async def ground_of(conn: Conn, sales: Sequence[Sale]) -> Ground:
+    """Return, in one round trip, what these sales need; an alias and its survivor share a book."""
+    shared: dict[Key, Book] = {}
+    ground = Ground({}, set(), set())
+    named = [(sale.merchant_id, sale.customer_id, sale.purchase_id) for sale in sales]
+    async for row in _queries.ground_of(conn, **_columns(named, "purchase_ids")):
+        own = (row["merchant_id"], row["customer_id"])
+        if own not in shared:
+            shared[own] = Book(account_from(row))
+        ground.books[own[0], row["asked"]] = shared[own]
+        ground.versions.update((own[0], version) for version in row["versions"])
+        if row["booked"]:
+            ground.booked.add((*own, str(row["purchase_id"])))
+    return ground
 
 
 async def known_returns(conn: Conn, named: Sequence[Named]) -> set[Named]:

@@ -66,6 +66,11 @@ def in_force_at(
     return program.tiers[0] if program and program.tiers else ""
 
 
+def can_rise(account: Account, program: Program, at: datetime) -> bool:
+    """Tell whether a purchase at `at` may raise the tier, so that it matters what counts."""
+    return bool(program.tiers) and account.tier != program.tiers[-1] and not account.pinned_at(at)
+
+
 def risen(account: Account, program: Program, seen: Sequence[TierFacts], at: datetime) -> str:
     """Return the tier after a purchase at `at`: the highest that `seen` deserves; it never falls here."""
     best = first_tier(account, program)
