@@ -195,6 +195,7 @@ async def test_an_update_sent_sixteen_times_is_one_update(desk: Any, refused: An
     replies = await asyncio.gather(*(desk.customers.UpdateCustomer(request) for _ in range(16)))
     assert {r.customer.etag for r in replies} == {"2"}
     assert len(await desk.facts(made.customer_id)) == 2
+    assert await desk.count("member_code_claims") == 0
     request.customer.nickname = "Pak Bud"
     assert (await refused(desk.customers.UpdateCustomer(request))).reason == "IDEMPOTENCY_CONFLICT"
 

@@ -35,6 +35,17 @@ CREATE TABLE member_codes (
 
 CREATE INDEX member_codes_customer ON member_codes (merchant_id, customer_id);
 
+-- Codes that a write is about to take, so that the later of two is refused before the vault knows of it.
+-- Claimer: the customer, or the request that registers one. claimed_at is wall time, a lease.
+CREATE TABLE member_code_claims (
+    merchant_id text NOT NULL,
+    code text NOT NULL,
+    claimer text NOT NULL,
+    claimed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (merchant_id, code)
+);
+
 -- migrate:down
+DROP TABLE member_code_claims;
 DROP TABLE member_codes;
 DROP TABLE customers;

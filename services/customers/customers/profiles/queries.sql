@@ -46,6 +46,27 @@ SELECT :merchant_id, c.code, :customer_id FROM unnest(:codes::text[]) AS c (code
 ORDER BY c.code
 ON CONFLICT DO NOTHING;
 
+-- name: claim_codes
+-- Claim codes in order; those come back that nobody else has claimed within the lease.
+INSERT INTO member_code_claims AS m (merchant_id, code, claimer)
+SELECT :merchant_id, c.code, :claimer FROM unnest(:codes::text[]) AS c (code)
+ORDER BY c.code
+ON CONFLICT (merchant_id, code) DO UPDATE SET claimer = excluded.claimer, claimed_at = excluded.claimed_at
+WHERE m.claimer = excluded.claimer OR m.claimed_at < now() - make_interval(secs => :lease_s)
+RETURNING code;
+
+-- name: release_codes!
+-- Claims of a write that was refused.
+DELETE FROM member_code_claims
+WHERE merchant_id = :merchant_id AND claimer = :claimer AND code = ANY(:codes::text[]);
+
+-- name: settle_codes!
+-- Claims that came true.
+DELETE FROM member_code_claims AS k USING member_codes AS m
+WHERE
+    m.merchant_id = :merchant_id AND m.customer_id = :customer_id AND m.code = ANY(:codes::text[])
+    AND k.merchant_id = m.merchant_id AND k.code = m.code;
+
 -- name: code_held_by_other$
 -- A member code among these that somebody else holds.
 SELECT min(code) FROM member_codes

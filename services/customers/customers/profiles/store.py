@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,8 @@ from kit.events import Outgoing, publish
 
 queries = db.load(__file__)
 Customers = Sequence[tuple[str, str]]
+# Longer than a half-done write lasts: then it is completed or withdrawn.
+CLAIM_S = 300.0
 
 
 class Completion:
@@ -84,9 +87,10 @@ class Completion:
 
     @staticmethod
     async def _codes(conn: db.Conn, pending: Pending) -> None:
-        """Replace the member codes; a code that somebody took since it was checked stays with them.
+        """Replace the member codes, which `claim_codes` kept for this write.
 
-        A registration is refused then; an update is already true in the vault and goes on without the code.
+        Were a claim to run out and somebody take the code, it stays theirs: a registration is refused then,
+        an update is already true in the vault and goes on without it.
         """
         codes, creates = pending.change.get("codes"), "create" in pending.change
         if codes is None or (creates and not codes):
@@ -97,6 +101,7 @@ class Completion:
         await queries.put_codes(conn, codes=codes, **key)
         if creates:
             await check_codes_free(conn, codes=codes, **key)
+        await queries.settle_codes(conn, codes=codes, **key)
 
 
 async def lock(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], int]:
@@ -108,6 +113,48 @@ async def lock(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], int
         )
     ]
     return {(r["merchant_id"], r["customer_id"]): r["revision"] for r in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Member codes that a write is about to take. `customer_id` "" for a registration: nobody's yet."""
+
+    merchant_id: str
+    codes: tuple[str, ...]
+    request_id: str
+    customer_id: str
+
+    @property
+    def claimer(self) -> str:
+        """A customer may claim a code twice; so may the same registration when it is repeated."""
+        return self.customer_id or self.request_id
+
+
+async def claim_codes(conn: db.Conn, claims: Sequence[Claim], wait: bool) -> list[None]:
+    """Keep codes for writes until they are complete, or raise MEMBER_CODE_HELD.
+
+    A claim waits for the commit of whoever claims or settles the code; only then is looked who holds it.
+    """
+    del wait
+    for c in claims:
+        key: dict[str, Any] = {"merchant_id": c.merchant_id, "codes": list(c.codes)}
+        rows = queries.claim_codes(conn, claimer=c.claimer, lease_s=CLAIM_S, **key)
+        claimed = {row["code"] async for row in rows}
+        for code in c.codes:
+            if code not in claimed:
+                raise MemberCodeHeld(code)
+        await check_codes_free(conn, customer_id=c.customer_id, **key)
+        if c.customer_id:
+            # Codes that the customer has already, of a repeated request perhaps, need no claim.
+            await queries.settle_codes(conn, customer_id=c.customer_id, **key)
+    return [None for _ in claims]
+
+
+async def release_codes(conn: db.Conn, claim: Claim) -> None:
+    """Let go of what a refused write had claimed."""
+    await queries.release_codes(
+        conn, merchant_id=claim.merchant_id, claimer=claim.claimer, codes=list(claim.codes)
+    )
 
 
 async def check_codes_free(conn: db.Conn, merchant_id: str, customer_id: str, codes: Sequence[str]) -> None:

@@ -6,7 +6,8 @@ outbox. Whatever stops in between is completed or withdrawn by the sweep, or by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,7 +27,7 @@ from customers.vault.store import Contents, Held, Write, Written
 from customers.vault.vault import Vault
 from kit import db
 from kit.batch import once
-from kit.errors import IdempotencyConflict
+from kit.errors import Aborted, DomainError, IdempotencyConflict, Unavailable
 from kit.fingerprint import Field
 from kit.ids import new_customer_id
 
@@ -105,10 +106,10 @@ class Profiles:
             r.take_over,
             r.shop.store_id,
         )
-        await self._check_codes(r.draft, merchant_id, "CREATE", r.request_id, "")
-        person, sealer = await self._vault.keyring.create(merchant_id, new_customer_id())
-        write = self._write("CREATE", r, fields, person, sealer, _created(r))
-        written = await self._to_vault(write, r.reader)
+        async with self._claimed(store.Claim(merchant_id, r.draft.member_codes or (), r.request_id, "")):
+            person, sealer = await self._vault.keyring.create(merchant_id, new_customer_id())
+            write = self._write("CREATE", r, fields, person, sealer, _created(r))
+            written = await self._to_vault(write, r.reader)
         self._check_same(written, write, fields)
         return written
 
@@ -128,14 +129,15 @@ class Profiles:
             raise CustomerNotFound(u.customer_id)
         if facts.status in ("ERASING", "ERASED"):
             raise CustomerErased(u.customer_id)
-        await self._check_codes(u.draft, key[0], "UPDATE", u.request_id, u.customer_id)
         async with self._vault.pool.acquire(timeout=5) as conn:
             found = (await read.read_people(conn, [key], ())).get(key)
         if found is None:
             raise CustomerErased(u.customer_id)
         sealer = await self._vault.keyring.sealer(found.key)
         write = self._write("UPDATE", u, fields, found.key, sealer, _changed(u))
-        written = await self._to_vault(write, u.reader)
+        claim = store.Claim(key[0], u.draft.member_codes or (), u.request_id, u.customer_id)
+        async with self._claimed(claim):
+            written = await self._to_vault(write, u.reader)
         self._check_same(written, write, fields)
         return written
 
@@ -217,17 +219,38 @@ class Profiles:
         if index.fingerprint(before.index_version, merchant_id, write.kind, *fields) != before.fingerprint:
             raise IdempotencyConflict("request_id", write.request_id)
 
-    async def _check_codes(
-        self, draft: Draft, merchant_id: str, kind: str, request_id: str, customer_id: str
-    ) -> None:
-        """Refuse member codes that somebody holds before anything is written, unless this is a repetition."""
-        if not draft.member_codes:
+    @asynccontextmanager
+    async def _claimed(self, claim: store.Claim) -> AsyncIterator[None]:
+        """Keep member codes for a write while it goes to the vault, unless this is a repetition."""
+        if not claim.codes or not await self._claim(claim):
+            yield
             return
+        try:
+            yield
+        except (Unavailable, Aborted):
+            raise  # the vault may know it: the claim stays until the same request comes again, or its lease ends
+        except DomainError:
+            async with self._pool.acquire(timeout=5) as conn:
+                await store.release_codes(conn, claim)
+            raise
+
+    async def _claim(self, claim: store.Claim) -> bool:
+        """Claim codes or raise MEMBER_CODE_HELD; False: the write was done before, or this very moment."""
+        if await self._known(claim):
+            return False
+        try:
+            await once(self._pool, store.claim_codes, claim)
+        except MemberCodeHeld:
+            if await self._known(claim):
+                return False
+            raise
+        return True
+
+    async def _known(self, claim: store.Claim) -> bool:
+        kind = "UPDATE" if claim.customer_id else "CREATE"
         async with self._vault.pool.acquire(timeout=5) as conn:
-            if await vault_store.find_request(conn, merchant_id, kind, request_id):
-                return
-        async with self._pool.acquire(timeout=5) as conn:
-            await store.check_codes_free(conn, merchant_id, customer_id, draft.member_codes)
+            found = await vault_store.find_request(conn, claim.merchant_id, kind, claim.request_id)
+        return found is not None
 
     async def _withdraw(self, written: Written) -> None:
         """Take a registration back whose member code was lost in a race, unless its customer exists."""
