@@ -43,6 +43,13 @@ CREATE TABLE public.inbox_default (
     event_id uuid CONSTRAINT inbox_event_id_not_null NOT NULL
 );
 
+CREATE TABLE public.member_code_claims (
+    merchant_id text NOT NULL,
+    code text NOT NULL,
+    claimer text NOT NULL,
+    claimed_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.member_codes (
     merchant_id text NOT NULL,
     code text NOT NULL,
@@ -202,6 +209,9 @@ ALTER TABLE ONLY public.inbox
 
 ALTER TABLE ONLY public.inbox_default
     ADD CONSTRAINT inbox_default_pkey PRIMARY KEY (day, event_id);
+
+ALTER TABLE ONLY public.member_code_claims
+    ADD CONSTRAINT member_code_claims_pkey PRIMARY KEY (merchant_id, code);
 
 ALTER TABLE ONLY public.member_codes
     ADD CONSTRAINT member_codes_pkey PRIMARY KEY (merchant_id, code);

@@ -228,7 +228,7 @@ class Profiles:
         try:
             yield
         except (Unavailable, Aborted):
-            raise  # the vault may know it: the claim stays until the same request comes again, or its lease ends
+            raise  # the vault may know it: the claim stays for the same request, or until its lease ends
         except DomainError:
             async with self._pool.acquire(timeout=5) as conn:
                 await store.release_codes(conn, claim)
