@@ -59,6 +59,10 @@ demo: setup ## Play real baskets through the stack and reconcile (BASKETS=2000, 
 schema: setup ## Write each schema.sql again from its migrations
 	@$(BIN)/python -m local schema
 
+.PHONY: settings-doc
+settings-doc: setup ## Write docs/settings.md again from the settings classes
+	@$(BIN)/python -m local.settings_doc
+
 PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local proto/hatch_build.py
 
 .PHONY: lint
