@@ -5,9 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
 
 from kit.errors import InvalidArgument
 from kit.fingerprint import Field, fingerprint
+from kit.ids import canonical_uuid
+
+Id = TypeVar("Id", int, str)
+# Where the first page begins: before this instant and id, newest first.
+END = datetime.max.replace(tzinfo=UTC)
+LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
@@ -39,3 +48,34 @@ def decode(token: str, *filter_: Field) -> list[str | int] | None:
             reason="INVALID_PAGE_TOKEN",
         )
     return position
+
+
+def uuid_of(id_: str | int) -> str:
+    """Read an id in a position as a UUID."""
+    return canonical_uuid(str(id_), "page_token")
+
+
+def before(token: str, *filter_: Field) -> tuple[datetime, str] | None:
+    """Return the (instant, UUID) that a page lies before, None for the first; raise INVALID_PAGE_TOKEN."""
+    return before_id(token, uuid_of, *filter_)
+
+
+def before_id(token: str, read: Callable[[str | int], Id], *filter_: Field) -> tuple[datetime, Id] | None:
+    """Return the (instant, id) that a page lies before, None for the first page.
+
+    A token can be forged: `read` checks the id, raising ValueError or InvalidArgument. Raises
+    INVALID_PAGE_TOKEN.
+    """
+    position = decode(token, *filter_)
+    if position is None:
+        return None
+    try:
+        at, id_ = position
+        instant = datetime.fromisoformat(str(at))
+        if instant.tzinfo is None:
+            raise ValueError("no zone")
+        return instant.astimezone(UTC), read(id_)
+    except (ValueError, OverflowError, InvalidArgument) as error:
+        raise InvalidArgument(
+            "page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN"
+        ) from error

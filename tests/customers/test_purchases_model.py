@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from customers.purchases import model
 from customers.purchases.errors import TotalMismatch
-from customers.purchases.listing import position
 from kit import paging
 from kit.errors import InvalidArgument
 
@@ -85,5 +84,5 @@ def test_a_time_is_taken_only_from_its_window(offset: timedelta) -> None:
 )
 def test_a_damaged_page_token_is_refused(position_: list[str | int]) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        position(paging.encode(position_, "filter"), "filter")
+        paging.before(paging.encode(position_, "filter"), "filter")
     assert refused.value.reason == "INVALID_PAGE_TOKEN"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
 from kit import paging
-from kit.errors import InvalidArgument
 from kit.fingerprint import Field
 
 Id = TypeVar("Id", int, str)
-END = datetime.max.replace(tzinfo=UTC)
 
 
 def before(token: str, first: Id, read: Callable[[str | int], Id], *filter_: Field) -> tuple[datetime, Id]:
@@ -19,16 +17,7 @@ def before(token: str, first: Id, read: Callable[[str | int], Id], *filter_: Fie
 
     `read` checks the id and raises ValueError or InvalidArgument; raises INVALID_PAGE_TOKEN.
     """
-    position = paging.decode(token, *filter_)
-    if position is None:
-        return END, first
-    try:
-        at, id_ = position
-        return datetime.fromisoformat(str(at)).astimezone(UTC), read(id_)
-    except (ValueError, OverflowError, InvalidArgument) as error:
-        raise InvalidArgument(
-            "page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN"
-        ) from error
+    return paging.before_id(token, read, *filter_) or (paging.END, first)
 
 
 def entry_no(id_: str | int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +10,6 @@ import asyncpg
 from customers.purchases.sql import queries
 from kit import paging
 from kit.db import Conn
-from kit.errors import InvalidArgument
 from kit.fingerprint import Field
 
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
@@ -42,21 +40,9 @@ class Filter:
         )
 
 
-def position(token: str, *fields: Field) -> tuple[datetime, str] | None:
-    """Return (instant, id) after which a page begins, None for the first; raises INVALID_PAGE_TOKEN."""
-    found = paging.decode(token, *fields)
-    if found is None:
-        return None
-    try:
-        at, id_ = found
-        return datetime.fromisoformat(str(at)).astimezone(UTC), str(uuid.UUID(str(id_)))
-    except ValueError as error:
-        raise InvalidArgument("page_token is damaged; begin again", reason="INVALID_PAGE_TOKEN") from error
-
-
 async def page(conn: Conn, wanted: Filter, token: str, size: int) -> tuple[list[asyncpg.Record], str]:
     """Return a page of purchase rows and the token of the next one, "" where there is none."""
-    at, id_ = position(token, *wanted.fields()) or (LATEST, _LAST_ID)
+    at, id_ = paging.before(token, *wanted.fields()) or (LATEST, _LAST_ID)
     arguments: dict[str, object] = {
         "merchant_id": wanted.merchant_id,
         "from_time": wanted.from_time,

@@ -116,7 +116,7 @@ class PurchaseService(PurchaseServiceServicer):
                 merchant_id,
                 store_id=request.store_id,
                 include_resolved=request.include_resolved,
-                before=listing.position(request.page_token, *bound),
+                before=paging.before(request.page_token, *bound),
                 size=size + 1,
             )
         token = ""

@@ -12,7 +12,7 @@ from kit import db, paging
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
-from kit.errors import IdempotencyConflict, InvalidArgument
+from kit.errors import IdempotencyConflict
 from kit.fingerprint import Field, fingerprint
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
@@ -66,7 +66,7 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
         merchant_id, size = caller().merchant_id, paging.page_size(request.page_size)
         states = sorted({state_name(s) for s in request.states})
         bound_to: tuple[Field, ...] = (merchant_id, request.customer_id, request.kind, tuple(states))
-        before = _before(request.page_token, bound_to)
+        before = paging.before(request.page_token, *bound_to)
         async with self._pool.acquire(timeout=5) as conn:
             found = await store.page(
                 conn,
@@ -124,23 +124,6 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
         now = self._clock.now()
         if not now <= not_after <= now + _FURTHEST:
             raise NotAfterInvalid("not_after must lie ahead, at most 7 days", field="not_after")
-
-
-def _before(token: str, bound_to: tuple[Field, ...]) -> tuple[datetime, str] | None:
-    """Return the place where the last page ended; a token that was made up is refused as a damaged one."""
-    position = paging.decode(token, *bound_to)
-    if position is None:
-        return None
-    try:
-        at, message_id = position
-        instant = datetime.fromisoformat(str(at))
-        if instant.tzinfo is None:
-            raise ValueError("no zone")
-        return instant, canonical_uuid(str(message_id), "page_token")
-    except (ValueError, InvalidArgument) as error:
-        raise InvalidArgument(
-            "page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN"
-        ) from error
 
 
 def _asked_not_after(request: messages_pb2.SendMessageRequest) -> datetime | None:
