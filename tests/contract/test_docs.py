@@ -1,0 +1,33 @@
+"""The documents say what is true: tests that they name exist, links lead somewhere."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "services").glob("*/README.md")]
+
+
+def test_every_test_that_the_invariants_name_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/invariants.md").read_text()))
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert len(named) >= 10
+    assert not named - defined
+
+
+def test_every_link_to_a_file_leads_to_one() -> None:
+    broken = []
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text()):
+            if "://" not in target and not (document.parent / target).exists():
+                broken.append(f"{document.relative_to(ROOT)} → {target}")
+    assert not broken
+
+
+def test_every_make_target_that_the_readme_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z][a-z-]*)", (ROOT / "README.md").read_text()))
+    assert named <= targets, named - targets
