@@ -1,16 +1,19 @@
 """Relay and consumer against the real broker: at least once on the wire, once in effect, in order."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 from prometheus_client import REGISTRY
 
 from kit.events import Outgoing, Relay, topics
+from kit.events.consumer import APART_SECONDS
+from kit.events.envelope import as_record
 from kit.events.rewind import GroupActive, rewind
 from kit.testing import eventually
 
@@ -74,6 +77,29 @@ async def test_what_is_published_is_applied_in_order_for_each_customer(
         expected = [f"{r}.{n}" for r in range(5) for n in range(200) if n % 11 == k]
         assert await shop.effects(f"K{k}") == expected
     assert await shop.waiting() == []
+
+
+async def test_events_that_trickle_in_are_taken_together(
+    shop, event: Event, kafka_bootstrap: str, prefix: str
+) -> None:
+    consumer = shop.consumer(kafka_bootstrap, prefix)
+    shop.start(consumer.run())
+    await eventually(consumer.settled, within=20)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
+    await producer.start()
+    began, before = time.monotonic(), polls()
+    try:
+        for n in range(200):
+            record = as_record(event(f"{n}", key=f"K{n % 11}"), prefix + "customers", n)
+            await producer.send_and_wait(record.topic, record.value, record.key, headers=record.headers)
+        await eventually(lambda: settled_with(shop, consumer, 200), within=20)
+    finally:
+        await producer.stop()
+    assert polls() - before <= 1 + (time.monotonic() - began) / APART_SECONDS
+
+
+def polls() -> float:
+    return REGISTRY.get_sample_value("langganan_poll_records_count", {"group": "shop"}) or 0.0
 
 
 async def settled_with(shop, consumer, count: int) -> bool:

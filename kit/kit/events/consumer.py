@@ -27,6 +27,7 @@ from kit.events.replay import Replayed
 log = structlog.get_logger(__name__)
 
 POLL_MS = 200
+APART_SECONDS = 0.025  # from poll to poll at least: events gather, and five cost little more than one
 COMMIT_SECONDS = 0.25  # offsets may lag behind effects; the inbox knows what comes again
 BACKOFF_SECONDS = (0.1, 5.0)
 LEAVE_SECONDS = 10.0
@@ -194,11 +195,15 @@ class Consumer:
                 await ends.stop()
 
     async def _rounds(self, kafka: AIOKafkaConsumer) -> None:
+        polled_at = 0.0
         while True:
+            # After a pause an event is taken at once; in a stream of them polls are this far apart.
+            await asyncio.sleep(max(0.0, polled_at + APART_SECONDS - time.monotonic()))
             polled: Polled = await kafka.getmany(timeout_ms=POLL_MS, max_records=self._limit)
             if not polled:
                 await self._commit(kafka)
                 continue
+            polled_at = time.monotonic()
             self._in_flight = True
             self._monitor.begin(polled)
             try:
