@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from customers.errors import CustomerNotFound
 from customers.profiles import store
-from customers.profiles.model import SEALED, Profile
+from customers.profiles.model import Profile
 from customers.vault import read
-from customers.vault.read import Access, Reader
+from customers.vault.read import Reader
 from customers.vault.vault import Vault
 from kit import db
 
@@ -20,11 +20,10 @@ async def profile(
         facts = (await store.read_facts(conn, [key])).get(key)
     if facts is None:
         raise CustomerNotFound(customer_id)
-    async with db.transaction(vault.pool) as conn:
-        person = (await read.read_people(conn, [key], SEALED)).get(key)
-        points = await read.read_points(conn, *key)
-        await read.log_access(conn, action, [Access(reader, [customer_id], reason)])
-    if person is None:
+    async with vault.pool.acquire(timeout=5) as conn:
+        found = await read.read_profile(conn, customer_id, reader, action, reason)
+    if found is None:
         return Profile(facts, {}, (), str(facts.revision))
+    person, points = found
     (fields,) = await vault.open_fields([person])
     return Profile(facts, fields, tuple(await vault.open_points(person, points)), str(person.version))

@@ -32,9 +32,47 @@ ORDER BY customer_id
 FOR NO KEY UPDATE;
 
 -- name: insert_person!
--- A new customer, version 1.
-INSERT INTO people (merchant_id, customer_id, version, key_version, kek_id, wrapped_key)
-VALUES (:merchant_id, :customer_id, 1, :key_version, :kek_id, :wrapped_key);
+-- A new customer, version 1, with all that is known: one statement, for a till waits for it.
+WITH person AS (
+    INSERT INTO people (merchant_id, customer_id, version, key_version, kek_id, wrapped_key)
+    VALUES (:merchant_id, :customer_id, 1, :key_version, :kek_id, :wrapped_key)
+),
+
+fields AS (
+    INSERT INTO sealed_fields (merchant_id, customer_id, field, key_version, sealed)
+    SELECT :merchant_id, :customer_id, f.field, :key_version, f.sealed
+    FROM unnest(:fields::text[], :field_values::bytea[]) AS f (field, sealed)
+),
+
+points AS (
+    INSERT INTO contact_points (
+        merchant_id, customer_id, position, channel, token, index_version, key_version, sealed, shared,
+        verified_at, valid_from
+    )
+    SELECT
+        :merchant_id, :customer_id, p.position, p.channel, p.token, :index_version, :key_version, p.sealed,
+        p.shared, p.verified_at, p.valid_from
+    FROM unnest(
+        :positions::integer[], :channels::text[], :tokens::bytea[], :sealed::bytea[], :shared::boolean[],
+        :verified_at::timestamptz[], :valid_from::timestamptz[]
+    ) AS p (position, channel, token, sealed, shared, verified_at, valid_from)
+),
+
+held AS (
+    INSERT INTO contact_index (merchant_id, kind, token, customer_id, index_version, shared)
+    SELECT :merchant_id, i.kind, i.token, :customer_id, :index_version, i.shared
+    FROM unnest(:held_kinds::text[], :held_tokens::bytea[], :held_shared::boolean[]) AS i (kind, token, shared)
+),
+
+searched AS (
+    INSERT INTO search_index (merchant_id, kind, token, customer_id, index_version)
+    SELECT :merchant_id, i.kind, i.token, :customer_id, :index_version
+    FROM unnest(:search_kinds::text[], :search_tokens::bytea[]) AS i (kind, token)
+    ON CONFLICT DO NOTHING
+)
+
+INSERT INTO pending (merchant_id, customer_id, version, change)
+VALUES (:merchant_id, :customer_id, 1, :change::text::jsonb);
 
 -- name: bump_version$
 -- The next version of a customer.
@@ -232,11 +270,32 @@ CROSS JOIN LATERAL (
         AND s.field = ANY(:fields::text[])
 ) AS f;
 
--- name: points
--- All addresses of a customer: those that hold in their order, then those that ended.
-SELECT channel, sealed, shared, verified_at, valid_from, valid_to FROM contact_points
-WHERE merchant_id = :merchant_id AND customer_id = :customer_id
-ORDER BY valid_to IS NOT NULL, position, point_id;
+-- name: profile^
+-- One customer whole, logged in the same statement: key, sealed fields, and addresses, those that ended last.
+WITH logged AS (
+    INSERT INTO access_log (
+        merchant_id, subject, store_id, register_id, staff_ref, action, reason, customer_ids, asked
+    )
+    VALUES (
+        :merchant_id, :subject, :store_id, :register_id, :staff_ref, :action, :reason,
+        ARRAY[:customer_id::text], 1
+    )
+)
+
+SELECT
+    p.merchant_id, p.customer_id, p.version, p.key_version, p.kek_id, p.wrapped_key, f.names, f.sealed,
+    ARRAY(
+        SELECT (c.channel, c.sealed, c.shared, c.verified_at, c.valid_from, c.valid_to)
+        FROM contact_points AS c
+        WHERE c.merchant_id = p.merchant_id AND c.customer_id = p.customer_id
+        ORDER BY c.valid_to IS NOT NULL, c.position, c.point_id
+    ) AS points
+FROM people AS p
+CROSS JOIN LATERAL (
+    SELECT array_agg(s.field) AS names, array_agg(s.sealed) AS sealed FROM sealed_fields AS s
+    WHERE s.merchant_id = p.merchant_id AND s.customer_id = p.customer_id
+) AS f
+WHERE p.merchant_id = :merchant_id AND p.customer_id = :customer_id;
 
 -- name: log_access!
 -- Who read whom and why, before the answer; a row a reader. `nos` says whose customer each id is.

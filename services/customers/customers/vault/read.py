@@ -55,12 +55,6 @@ class PointRow:
     valid_to: datetime | None
 
 
-async def read_points(conn: db.Conn, merchant_id: str, customer_id: str) -> list[PointRow]:
-    """Return all addresses of a customer, those that ended last."""
-    rows = [row async for row in queries.points(conn, merchant_id=merchant_id, customer_id=customer_id)]
-    return [PointRow(*row.values()) for row in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads personal data."""
@@ -80,6 +74,24 @@ class Access:
     customer_ids: Sequence[str]
     reason: str = ""
     asked: int = 1
+
+
+async def read_profile(
+    conn: db.Conn, customer_id: str, who: Reader, action: str, reason: str
+) -> tuple[SealedPerson, list[PointRow]] | None:
+    """Return a customer whole, logged, with all addresses, those that ended last; None: not there."""
+    row = await queries.profile(
+        conn,
+        merchant_id=who.merchant_id,
+        customer_id=customer_id,
+        subject=who.subject,
+        store_id=who.store_id,
+        register_id=who.register_id,
+        staff_ref=who.staff_ref,
+        action=action,
+        reason=reason,
+    )
+    return None if row is None else (_person(row), [PointRow(*point) for point in row["points"]])
 
 
 async def log_access(conn: db.Conn, action: str, accesses: Sequence[Access]) -> None:

@@ -116,13 +116,20 @@ async def _write(conn: db.Conn, w: Write) -> Written:
     released = await _make_way(conn, w)
     version = await _version(conn, w, list(released))
     ended = await _release(conn, w, released) if released else {}
-    await _put(conn, w)
-    change = {**w.change, **(_undo(w, ended) if w.creates else {})}
-    await queries.add_pending(
-        conn, merchant_id=merchant_id, customer_id=customer_id, version=version, change=json.dumps(change)
-    )
-    if w.creates and not released:
-        return Written(customer_id, [Pending(merchant_id, customer_id, version, change)])
+    if w.creates:
+        change = {**w.change, **_undo(w, ended)}
+        await _insert(conn, w, json.dumps(change))
+        if not released:
+            return Written(customer_id, [Pending(merchant_id, customer_id, version, change)])
+    else:
+        await _put(conn, w)
+        await queries.add_pending(
+            conn,
+            merchant_id=merchant_id,
+            customer_id=customer_id,
+            version=version,
+            change=json.dumps(w.change),
+        )
     return Written(customer_id, await touch(conn, merchant_id, [customer_id, *released]))
 
 
@@ -150,14 +157,6 @@ async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
         )
         locked = {row["customer_id"]: row["version"] async for row in rows}
     if w.creates:
-        await queries.insert_person(
-            conn,
-            merchant_id=person.merchant_id,
-            customer_id=person.customer_id,
-            key_version=person.key_version,
-            kek_id=person.kek_id,
-            wrapped_key=person.wrapped,
-        )
         return 1
     if person.customer_id not in locked:
         raise CustomerNotFound(person.customer_id)
@@ -220,7 +219,55 @@ def _undo(w: Write, ended: Mapping[str, Ended]) -> dict[str, Any]:
     return {"locks": sorted({p.token.lock for p in w.contents.points or ()}), "ended": ended}
 
 
+async def _insert(conn: db.Conn, w: Write, change: str) -> None:
+    """Write a new customer whole. contact_index_one_holder is the last word on a single holder."""
+    person, points = w.person, w.contents.points or ()
+    kept = {name: value for name, value in w.contents.fields.items() if value is not None}
+    held = _held(points)
+    searched = [t for tokens in w.contents.search.values() for t in tokens]
+    await queries.insert_person(
+        conn,
+        merchant_id=person.merchant_id,
+        customer_id=person.customer_id,
+        key_version=person.key_version,
+        kek_id=person.kek_id,
+        wrapped_key=person.wrapped,
+        index_version=w.index_version,
+        fields=list(kept),
+        field_values=list(kept.values()),
+        held_kinds=[kind for kind, _ in held],
+        held_tokens=[token for _, token in held],
+        held_shared=list(held.values()),
+        search_kinds=[t.kind for t in searched],
+        search_tokens=[t.current for t in searched],
+        change=change,
+        **_columns(w, list(enumerate(points))),
+    )
+
+
+def _columns(w: Write, points: Sequence[tuple[int, SealedPoint]]) -> dict[str, Any]:
+    return {
+        "positions": [n for n, _ in points],
+        "channels": [p.channel for _, p in points],
+        "tokens": [p.token.current for _, p in points],
+        "sealed": [p.sealed for _, p in points],
+        "shared": [p.shared for _, p in points],
+        "verified_at": [p.verified_at for _, p in points],
+        "valid_from": [min(p.valid_from or w.now, w.now) for _, p in points],
+    }
+
+
+def _held(points: Sequence[SealedPoint]) -> dict[tuple[str, bytes], bool]:
+    """Entries of the index. Phone and WhatsApp may share a number: one entry, shared only when both are."""
+    held: dict[tuple[str, bytes], bool] = {}
+    for point in points:
+        place = (point.token.kind, point.token.current)
+        held[place] = held.get(place, True) and point.shared
+    return held
+
+
 async def _put(conn: db.Conn, w: Write) -> None:
+    """Replace what an update names."""
     key: dict[str, Any] = {"merchant_id": w.person.merchant_id, "customer_id": w.person.customer_id}
     kept = {name: value for name, value in w.contents.fields.items() if value is not None}
     dropped = [name for name, value in w.contents.fields.items() if value is None]
@@ -228,13 +275,12 @@ async def _put(conn: db.Conn, w: Write) -> None:
         await queries.put_fields(
             conn, key_version=w.person.key_version, fields=list(kept), sealed=list(kept.values()), **key
         )
-    if dropped and not w.creates:
+    if dropped:
         await queries.drop_fields(conn, fields=dropped, **key)
     if w.contents.points is not None:
         await _put_points(conn, w, w.contents.points, key)
     if w.contents.search:
-        if not w.creates:
-            await queries.clear_search_index(conn, kinds=list(w.contents.search), **key)
+        await queries.clear_search_index(conn, kinds=list(w.contents.search), **key)
         tokens = [t for tokens in w.contents.search.values() for t in tokens]
         await queries.put_search_index(
             conn,
@@ -247,7 +293,7 @@ async def _put(conn: db.Conn, w: Write) -> None:
 
 async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], key: Mapping[str, Any]) -> None:
     """Make `points` the live addresses: those that stay keep their row, those left out end now."""
-    live = {} if w.creates else _by_address([row async for row in queries.live_points(conn, **key)])
+    live = _by_address([row async for row in queries.live_points(conn, **key)])
     kept: list[tuple[int, int, bool, datetime | None]] = []
     fresh: list[tuple[int, SealedPoint]] = []
     for position, point in enumerate(points):
@@ -268,24 +314,13 @@ async def _put_points(conn: db.Conn, w: Write, points: Sequence[SealedPoint], ke
     if fresh:
         await queries.insert_points(
             conn,
-            positions=[n for n, _ in fresh],
-            channels=[p.channel for _, p in fresh],
-            tokens=[p.token.current for _, p in fresh],
-            sealed=[p.sealed for _, p in fresh],
-            shared=[p.shared for _, p in fresh],
-            verified_at=[p.verified_at for _, p in fresh],
-            valid_from=[min(p.valid_from or w.now, w.now) for _, p in fresh],
             index_version=w.index_version,
             key_version=w.person.key_version,
+            **_columns(w, fresh),
             **key,
         )
-    # Phone and WhatsApp may share a number: one entry, shared only when both are.
-    held: dict[tuple[str, bytes], bool] = {}
-    for point in points:
-        place = (point.token.kind, point.token.current)
-        held[place] = held.get(place, True) and point.shared
-    if not w.creates:
-        await queries.clear_contact_index(conn, **key)
+    held = _held(points)
+    await queries.clear_contact_index(conn, **key)
     await queries.put_contact_index(
         conn,
         kinds=[kind for kind, _ in held],
