@@ -15,7 +15,16 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from customers.app import build
+from customers.merchants.store import Shops
+from customers.profiles import rpc, store
+from customers.profiles.writing import Profiles
 from customers.settings import CustomersSettings
+from customers.vault.plugins import FileKeys
+from customers.vault.read import Reader
+from customers.vault.seal import BlindIndex, Keyring
+from customers.vault.store import Written
+from customers.vault.sweep import HalfDone
+from customers.vault.vault import Vault
 from kit.ids import new_uuid
 from kit.testing.clock import ManualClock
 from kit.testing.keys import Keys
@@ -180,6 +189,51 @@ async def neighbour(house: House) -> Desk:
     desk = desk_of(house, f"toko-{uuid.uuid4().hex[:8]}")
     await desk.set_merchant(name="Toko Sebelah")
     return desk
+
+
+@pytest.fixture
+def profiles(house: Any) -> Profiles:
+    """The writer of profiles, to be stopped between its two steps."""
+    return Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
+
+
+@pytest.fixture
+async def sweep(house: Any, profiles: Profiles) -> Any:
+    """`await sweep()`: one round of the sweep as if a day had passed since the crash."""
+
+    async def existing(keys: Any) -> Any:
+        async with house.run.pool.acquire() as conn:
+            return await store.existing(conn, keys)
+
+    half_done = HalfDone(
+        house.vault, existing, profiles.complete, complete_after_s=-86_400, withdraw_after_s=-86_400
+    )
+
+    async def run() -> int:
+        return await half_done.run(house.run.clock.now())
+
+    return run
+
+
+def vault_of(house: Any) -> Vault:
+    provider = FileKeys(FileKeys.Config(**house.settings.vault_keys_config))
+    return Vault(house.vault, Keyring(provider, 100), BlindIndex(provider))
+
+
+@pytest.fixture
+def dying(profiles: Profiles, desk: Any) -> Any:
+    """`await dying(request)`: the first step of a write, after which the process dies."""
+    who = Reader(desk.merchant, "till-1", "pusat", "r1", "staff-9")
+
+    async def first_step(request: Any) -> Written:
+        now = desk.run.clock.now()
+        if isinstance(request, profiles_pb2.UpdateCustomerRequest):
+            return await profiles.seal_update(rpc.update(request, who, now))
+        key = (desk.merchant, "pusat")
+        shop = (await Shops().look_up(desk.run.pool, [key], now))[key]
+        return await profiles.seal_registration(rpc.registration(request, who, shop, now))
+
+    return first_step
 
 
 Refused = Callable[[Awaitable[Any]], Awaitable[error_details_pb2.ErrorInfo]]

@@ -62,6 +62,17 @@ async def test_the_access_log_says_who_asked_for_whom_before_the_answer(
     assert (row["staff_ref"], row["asked"]) == ("staff-9", 1)
 
 
+async def test_every_reading_of_a_profile_is_logged_with_its_reason(desk: Any) -> None:
+    made = await desk.create("Budi")
+    await desk.get(made.customer_id)
+    await desk.update(made.customer_id, city="Solo")
+    rows = await desk.vault.fetch(
+        "SELECT action, reason, customer_ids, staff_ref FROM access_log WHERE merchant_id = $1", desk.merchant
+    )
+    who = ([made.customer_id], "staff-9")
+    assert [tuple(r) for r in rows] == [("CREATE", "", *who), ("GET", "test", *who), ("UPDATE", "", *who)]
+
+
 async def test_a_register_that_misses_too_often_must_wait_and_others_go_on(
     desk: Any, refused: Any, point: Any, number: str
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from customers.merchants.store import Shops
 from kit.ids import new_uuid
-from langganan.customers.v1 import contacts_pb2, merchants_pb2, merchants_pb2_grpc
+from langganan.customers.v1 import contacts_pb2, merchants_pb2, merchants_pb2_grpc, profiles_pb2_grpc
 
 
 def setting(**fields: Any) -> merchants_pb2.SetMerchantRequest:
@@ -146,3 +146,8 @@ async def test_another_merchants_stores_are_not_seen(desk: Any, neighbour: Any) 
     await desk.merchants.SetStore(merchants_pb2.SetStoreRequest(request_id=new_uuid(), store=store))
     reply = await neighbour.merchants.ListStores(merchants_pb2.ListStoresRequest())
     assert list(reply.stores) == []
+
+
+async def test_without_a_merchant_nobody_is_registered(desk: Any, refused: Any) -> None:
+    stub = desk.run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant="never-set-" + new_uuid()[:8])
+    assert (await refused(stub.CreateCustomer(desk.creation("Budi")))).reason == "MERCHANT_NOT_SET"

@@ -11,8 +11,8 @@ import pytest
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
-from kit.ids import new_customer_id, new_uuid, valid_customer_id
-from langganan.customers.v1 import contacts_pb2, profiles_pb2, profiles_pb2_grpc
+from kit.ids import new_customer_id, valid_customer_id
+from langganan.customers.v1 import contacts_pb2, profiles_pb2
 from langganan.events.v1 import customers_pb2
 
 
@@ -345,8 +345,3 @@ async def test_an_update_mask_names_what_can_be_updated(desk: Any, refused: Any)
     assert (await refused(desk.customers.UpdateCustomer(request))).reason == "CUSTOMER_NOT_FOUND"
     request = desk.change("0000000000001", city="Solo")
     assert (await refused(desk.customers.UpdateCustomer(request))).reason == "INVALID_CUSTOMER_ID"
-
-
-async def test_without_a_merchant_nobody_is_registered(desk: Any, refused: Any) -> None:
-    stub = desk.run.stub(profiles_pb2_grpc.CustomerServiceStub, merchant="never-set-" + new_uuid()[:8])
-    assert (await refused(stub.CreateCustomer(desk.creation("Budi")))).reason == "MERCHANT_NOT_SET"

@@ -13,64 +13,9 @@ import pytest
 from google.type.date_pb2 import Date
 
 import customers
-from customers.merchants.store import Shops
-from customers.profiles import rpc, store
-from customers.profiles.writing import Profiles
-from customers.vault.plugins import FileKeys
-from customers.vault.read import Reader
-from customers.vault.seal import BlindIndex, Keyring
-from customers.vault.store import Written
-from customers.vault.sweep import HalfDone
-from customers.vault.vault import Vault
 from kit.events import Outgoing
 from kit.logs import scrub
-from langganan.customers.v1 import profiles_pb2
 from langganan.events.v1 import loyalty_pb2
-
-
-@pytest.fixture
-def profiles(house: Any) -> Profiles:
-    """The writer of profiles, to be stopped between its two steps."""
-    return Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
-
-
-@pytest.fixture
-async def sweep(house: Any, profiles: Profiles) -> Any:
-    """`await sweep()`: one round of the sweep as if a day had passed since the crash."""
-
-    async def existing(keys: Any) -> Any:
-        async with house.run.pool.acquire() as conn:
-            return await store.existing(conn, keys)
-
-    half_done = HalfDone(
-        house.vault, existing, profiles.complete, complete_after_s=-86_400, withdraw_after_s=-86_400
-    )
-
-    async def run() -> int:
-        return await half_done.run(house.run.clock.now())
-
-    return run
-
-
-def vault_of(house: Any) -> Vault:
-    provider = FileKeys(FileKeys.Config(**house.settings.vault_keys_config))
-    return Vault(house.vault, Keyring(provider, 100), BlindIndex(provider))
-
-
-@pytest.fixture
-def dying(profiles: Profiles, desk: Any) -> Any:
-    """`await dying(request)`: the first step of a write, after which the process dies."""
-    who = Reader(desk.merchant, "till-1", "pusat", "r1", "staff-9")
-
-    async def first_step(request: Any) -> Written:
-        now = desk.run.clock.now()
-        if isinstance(request, profiles_pb2.UpdateCustomerRequest):
-            return await profiles.seal_update(rpc.update(request, who, now))
-        key = (desk.merchant, "pusat")
-        shop = (await Shops().look_up(desk.run.pool, [key], now))[key]
-        return await profiles.seal_registration(rpc.registration(request, who, shop, now))
-
-    return first_step
 
 
 async def test_a_registration_that_died_in_between_is_nobody_and_is_withdrawn(
@@ -191,41 +136,6 @@ async def test_the_next_update_completes_the_one_that_died(house: Any, desk: Any
     after = await desk.update(made.customer_id, province="Jawa Tengah")
     assert (after.city, after.province, after.etag) == ("Solo", "Jawa Tengah", "3")
     assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]
-
-
-async def test_of_two_updates_that_take_one_code_at_once_the_later_is_refused_whole(
-    desk: Any, refused: Any, sweep: Any, dying: Any
-) -> None:
-    first, second = await desk.create("Budi"), await desk.create("Ani")
-    await dying(desk.change(first.customer_id, member_codes=["SATU-1"]))
-    late = desk.change(second.customer_id, member_codes=["SATU-1"], city="Solo")
-    assert (await refused(desk.customers.UpdateCustomer(late))).reason == "MEMBER_CODE_HELD"
-    registered = desk.creation("Cici", member_codes=["SATU-1"])
-    assert (await refused(desk.customers.CreateCustomer(registered))).reason == "MEMBER_CODE_HELD"
-    await sweep()
-    assert list((await desk.get(first.customer_id)).member_codes) == ["SATU-1"]
-    assert await desk.get(second.customer_id) == second
-    assert await desk.count("member_code_claims") == 0
-
-
-async def test_sixteen_updates_that_take_one_code_at_once_give_it_to_one(desk: Any) -> None:
-    made = [await desk.create(f"Orang {n}") for n in range(16)]
-    calls = [desk.update(c.customer_id, member_codes=["SATU-2"], city="Solo") for c in made]
-    outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert sum(isinstance(o, grpc.aio.AioRpcError) for o in outcomes) == 15
-    after = [await desk.get(c.customer_id) for c in made]
-    assert sorted((c.city, *c.member_codes) for c in after) == [("",)] * 15 + [("Solo", "SATU-2")]
-
-
-async def test_a_code_that_a_refused_write_wanted_is_free(
-    desk: Any, point: Any, refused: Any, number: str
-) -> None:
-    holder = await desk.create("Budi", point(number))
-    request = desk.creation("Ani", point(number), member_codes=["BEBAS-1"])
-    assert (await refused(desk.customers.CreateCustomer(request))).reason == "CONTACT_HELD"
-    stale = desk.change(holder.customer_id, etag="9", member_codes=["BEBAS-1"])
-    assert (await refused(desk.customers.UpdateCustomer(stale))).reason == "ETAG_MISMATCH"
-    await desk.create("Cici", member_codes=["BEBAS-1"])
 
 
 async def test_sweeps_and_requests_at_once_do_it_once(house: Any, desk: Any, sweep: Any, dying: Any) -> None:
