@@ -34,19 +34,19 @@ class Replayed:
 
 async def list_parked(pool: Pool, limit: int = 200) -> list[dict[str, Any]]:
     """What is parked: customer, event, status, error and its sentence, by customer, oldest first."""
-    async with pool.acquire() as conn:
+    async with pool.acquire(timeout=5) as conn:
         return [dict(row) async for row in _queries.parked_heads(conn, limit=limit)]
 
 
 async def customers(pool: Pool, limit: int = CUSTOMERS_AT_ONCE) -> list[tuple[str, str]]:
     """Who has something parked: (merchant, key), whose oldest event waits longest first."""
-    async with pool.acquire() as conn:
+    async with pool.acquire(timeout=5) as conn:
         return [(r["merchant_id"], r["key"]) async for r in _queries.parked_customers(conn, limit=limit)]
 
 
 async def due_not_yet(pool: Pool, limit: int = CUSTOMERS_AT_ONCE) -> list[tuple[str, str]]:
     """Whose NOT_YET events are due for another try, by wall time."""
-    async with pool.acquire() as conn:
+    async with pool.acquire(timeout=5) as conn:
         return [(r["merchant_id"], r["key"]) async for r in _queries.due_not_yet(conn, limit=limit)]
 
 
