@@ -181,7 +181,7 @@ def main(argv: Sequence[str]) -> int:
         count = None if wanted == "all" else int(wanted)
         run = Run(count, seed, STAGES[arguments.stage], console, arguments.days)
         report = uvloop.run(run.play_until_stopped(LocalSettings()))
-    except (PartFailed, TooManySurprises) as error:
+    except (PartFailed, TooManySurprises, TimeoutError) as error:
         console.print(str(error), style="red", highlight=False, markup=False)
         return 1
     except grpc.aio.AioRpcError as error:
