@@ -218,7 +218,7 @@ class Stack:
             await topics.ensure(self.kafka_bootstrap, wanted)
         except DomainError as error:
             raise PartFailed(f"The topics could not be made: {error}.") from error
-        self._around = Surroundings(self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys)
+        self.around = Surroundings(self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys)
 
     async def _migrate(self, name: str) -> None:
         part = self._service(name, "migrate")
@@ -237,7 +237,7 @@ class Stack:
 
     def _service(self, name: str, role: str) -> Part:
         ports = [] if role == "migrate" else [self.ports.grpc[name], self.ports.http[name]]
-        env = environment(name, self.settings, self._around)
+        env = environment(name, self.settings, self.around)
         return Part(
             name.capitalize(), command(name, role), log=self._log(name), ports=ports, env=env, cwd=ROOT
         )

@@ -21,7 +21,7 @@ import uvloop
 from kit import http, logs, metrics, migrate, operate
 from kit.db import LOST
 from kit.events import Consumer, Relay, outbox
-from kit.rpc.server import build_server
+from kit.rpc.server import Built, build_server
 from kit.runtime import Build, Database, Runtime, Service, clock_of
 from kit.settings import ServiceSettings
 from kit.sweep import Sweep, Sweeper
@@ -87,6 +87,8 @@ class Process:
         self._sweepers: list[Sweeper] = []
         self._relay: Relay | None = None
         self._service: Service | None = None
+        self._built: Built | None = None
+        self._said_serving = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def run(self) -> int:
@@ -113,25 +115,26 @@ class Process:
 
     async def _serve(self, service: Service) -> int:
         settings = self._runtime.settings
-        built = await build_server(settings, service.servicers)
         if self._runtime.serves:
-            await built.server.start()
+            self._built = await build_server(settings, service.servicers)
+            await self._built.server.start()
         if self._runtime.works:
             self._start_work(service)
         gc.collect()
         gc.freeze()
-        await built.serving()
         self._status.not_ready.pop("start", None)
-        log.info("started", role=self._runtime.role, grpc_port=built.port, http_port=settings.http_port)
+        await self._look_around(service)
+        port = self._built.port if self._built else None
+        log.info("started", role=self._runtime.role, grpc_port=port, http_port=settings.http_port)
         stopped = asyncio.create_task(self._stop.wait(), name="stop")
         done, _ = await asyncio.wait([stopped, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         failed = [t for t in done if t is not stopped]
         for task in failed:
             log.error("part_failed", part=task.get_name(), exc_info=task.exception())
         self._status.not_ready["stop"] = "stopping"
-        await built.health.enter_graceful_shutdown()
-        if self._runtime.serves:
-            await built.server.stop(settings.drain_s)
+        if self._built is not None:
+            await self._built.health.enter_graceful_shutdown()
+            await self._built.server.stop(settings.drain_s)
         for batcher in service.batchers:
             await batcher.drain()
         for task in self._tasks:
@@ -200,6 +203,11 @@ class Process:
         if self._runtime.works:
             _note(waiting, "relay", self._relay is None or self._relay.healthy)
             _note(waiting, "consumer", service.consumer is None or service.consumer.healthy)
+        # Calls are answered without the broker; only what they need decides about them.
+        serving = not (waiting.keys() - {"relay", "consumer"})
+        if self._built is not None and serving != self._said_serving:
+            self._said_serving = serving
+            await self._built.say(serving)
 
     def _sent(self) -> int:
         return self._relay.sent if self._relay else 0

@@ -1,12 +1,16 @@
 """One cash sale through all four processes: recorded, points earned, confirmed by mail, crashes included."""
 
+import asyncio
 import json
+import urllib.request
 import uuid
 from dataclasses import dataclass
 
+import grpc.aio
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit.testing import eventually
 from langganan.customers.v1 import contacts_pb2, merchants_pb2, profiles_pb2, purchases_pb2
@@ -14,6 +18,9 @@ from langganan.loyalty.v1 import accounts_pb2, programs_pb2
 from langganan.notify.v1 import messages_pb2
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
 from local.demo.gateway import Gateway
+from local.part import Part, free_port
+from local.services import command, environment
+from local.settings import ROOT
 from local.stack import Stack
 
 ORIGIN = origin_pb2.Origin(store_id="S1", register_id="R1", staff_ref="kasir-1", mode=origin_pb2.MODE_ONLINE)
@@ -133,6 +140,48 @@ async def test_what_was_sold_while_a_service_was_down_arrives_once_it_is_back(
     await stack.settled()
     assert await balance(shop) == 20
     await eventually(lambda: len(stack.mail.to(shop.email)) == 1, within=40)
+
+
+async def test_a_service_may_run_as_two_processes_that_scale_apart(stack: Stack, shop: Shop) -> None:
+    await stack.settled()
+    assert stack.parts["loyalty"].stop() == 0
+    env = environment("loyalty", stack.settings, stack.around)
+    logs, http = stack.home / "logs", free_port()
+    serve = Part("serve", command("loyalty", "serve"), log=logs / "serve.log", env=env, cwd=ROOT)
+    # On one machine the two differ in the port of their health; a worker binds no port for calls.
+    work_env = {**env, "LOYALTY_HTTP_PORT": str(http)}
+    work = Part("work", command("loyalty", "work"), log=logs / "work.log", env=work_env, cwd=ROOT)
+    try:
+        serve.start()
+        await eventually(lambda: asyncio.to_thread(answers, stack.http["loyalty"], "/ready"), within=60)
+        async with grpc.aio.insecure_channel(stack.grpc["loyalty"]) as channel:
+            asked = health_pb2.HealthCheckRequest(service="langganan.loyalty.v1.AccountService")
+            health = health_pb2_grpc.HealthStub(channel)
+
+            async def serving() -> bool:
+                answer = await health.Check(asked)
+                return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+            assert await eventually(serving)
+        sale = cash_sale(stack, shop.customer_id, 30_000)
+        await shop.till.call("RecordPurchase", shop.till.purchases.RecordPurchase, sale)
+        assert await balance(shop) == 0, "what serves works on no event"
+        work.start()
+        assert await eventually(lambda: balance(shop), within=60) == 30
+        assert work.stop() == 0
+        assert serve.stop() == 0
+    finally:
+        work.kill()
+        serve.kill()
+        await stack.restart("loyalty")
+
+
+def answers(port: int, path: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 async def test_every_service_stops_in_order_with_exit_code_0(stack: Stack) -> None:

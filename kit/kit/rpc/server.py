@@ -62,10 +62,11 @@ class Built:
     scopes: Mapping[str, str]
     health: Any
 
-    async def serving(self) -> None:
-        """Say SERVING for every service."""
-        for name in self.services:
-            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    async def say(self, serving: bool) -> None:
+        """Say SERVING or NOT_SERVING for every service, and for the server as a whole."""
+        status = health_pb2.HealthCheckResponse
+        for name in ("", *self.services):
+            await self.health.set(name, status.SERVING if serving else status.NOT_SERVING)
 
 
 async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer]) -> Built:
@@ -103,12 +104,12 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
         add(servicer, server)
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    for name in names.services:
-        await health_servicer.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
     reflection.enable_server_reflection(
         [*names.services, health.SERVICE_NAME, reflection.SERVICE_NAME], server
     )
     port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
     if port == 0:
         raise OSError(f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT")
-    return Built(server, port, names.services, scopes, health_servicer)
+    built = Built(server, port, names.services, scopes, health_servicer)
+    await built.say(serving=False)
+    return built
