@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -14,10 +15,11 @@ from customers.purchases.splitting import Item, Reason, decide
 from kit.errors import DomainError
 
 
-def bought(lines: list[tuple[int, int]], tenders: list[int], *, rounding: int = 0, account: int = -1) -> Left:
+def bought(
+    lines: list[tuple[int, int]], tenders: list[int], *, roundings: Sequence[int] = (), account: int = -1
+) -> Left:
     rows = [LineLeft(str(i), net, q, net, q) for i, (net, q) in enumerate(lines)]
-    if rounding:
-        rows.append(LineLeft("r", rounding, 0, rounding, 0, rounding=True))
+    rows += [LineLeft(f"r{i}", net, 0, net, 0, rounding=True) for i, net in enumerate(roundings)]
     return Left(
         tuple(rows), tuple(TenderLeft(f"t{i}", amount, i == account) for i, amount in enumerate(tenders))
     )
@@ -28,19 +30,21 @@ def amounts(decision: Decision) -> dict[str, int]:
 
 
 def a_purchase(pick: random.Random) -> Left:
-    """Up to six lines, some free, some without a quantity, a rounding now and then, up to four tenders."""
+    """Up to six lines, some free, some without a quantity, up to three roundings, up to four tenders."""
     size = pick.choice([3, 200, 100_000])
     lines = [
         (pick.choice([0, pick.randint(0, size)]), pick.choice([0, 1000, pick.randint(1, 9_000)]))
         for _ in range(pick.randint(1, 6))
     ]
     goods = sum(net for net, _ in lines)
-    rounding = pick.choice([0, pick.randint(-min(goods, 99), 99)])
-    left, parts = goods + rounding, []
+    left, parts, roundings = goods, list[int](), list[int]()
+    for _ in range(pick.randint(0, 3)):
+        roundings.append(pick.randint(-min(left, 99), 99))
+        left += roundings[-1]
     for _ in range(pick.randint(0, 3)):
         parts.append(pick.randint(0, left))
         left -= parts[-1]
-    return bought(lines, [part for part in [*parts, left] if part], rounding=rounding)
+    return bought(lines, [part for part in [*parts, left] if part], roundings=roundings)
 
 
 def some_of(pick: random.Random, left: Left) -> list[Item]:
@@ -114,14 +118,27 @@ def test_a_refund_is_split_by_what_is_left_and_spare_units_go_in_tender_order() 
 
 
 def test_a_rounding_follows_the_goods() -> None:
-    left = bought([(10_050, 2000)], [10_000], rounding=-50)
+    left = bought([(10_050, 2000)], [10_000], roundings=[-50])
     half = decide(left, Reason.RETURN, [Item("0", 1000, 0)])
     assert [p.amount for p in half.lines] == [5_025, -25]
     rest = decide(left.without(half), Reason.RETURN, [Item("0", 1000, 0)])
     assert rest.total == 5_000
     assert rest.exhausts
     with pytest.raises(errors.ReturnRefused, match="rounding"):
-        decide(left, Reason.RETURN, [Item("r", 0, 1)])
+        decide(left, Reason.RETURN, [Item("r0", 0, 1)])
+
+
+@pytest.mark.parametrize(
+    ("net", "roundings", "part", "total"), [(100, [-49, -50], 51, 1), (2, [1, 1, 1, -5], 1, 0)]
+)
+def test_several_roundings_never_make_a_refund_of_more_or_less_than_was_paid(
+    net: int, roundings: list[int], part: int, total: int
+) -> None:
+    paid = net + sum(roundings)
+    left = bought([(net, 1000)], [paid] if paid else [], roundings=roundings)
+    some = decide(left, Reason.RETURN, [Item("0", 0, part)])
+    assert (some.total, sum(p.amount for p in some.refunds)) == (total, total)
+    holds(left.without(some))
 
 
 def test_a_price_correction_leaves_the_goods() -> None:

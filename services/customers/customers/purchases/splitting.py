@@ -116,12 +116,18 @@ def _part(index: int, line: LineLeft, item: Item) -> LinePart:
 
 
 def _roundings(left: Left, amount: int) -> list[LinePart]:
-    """Each rounding goes with the other lines, so that what is refunded never passes what was paid."""
+    """The roundings go with the other lines, so that what is refunded never passes what was paid.
+
+    Their sum is shared, not each alone: floors of several would add up to more than what is left.
+    """
     others = sum(line.amount for line in left.lines if not line.rounding)
     found = []
+    before = shared = 0
     for index, line in enumerate(left.lines):
         if line.rounding and line.amount:
-            part = share(abs(line.amount), amount, others) * (1 if line.amount > 0 else -1)
+            before += line.amount
+            upto = share(abs(before), amount, others) * (1 if before > 0 else -1)
+            part, shared = upto - shared, upto
             if part:
                 found.append(LinePart(index, 0, part, line.amount, part == line.amount))
     return found
