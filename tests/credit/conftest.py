@@ -245,9 +245,6 @@ class Credit:
         assert row["held"] == row["h"]
 
 
-Refused = Callable[[Awaitable[Any]], Awaitable[str]]
-
-
 @pytest.fixture(scope="session")
 async def credit_settings(new_database: Callable[..., Awaitable[str]]) -> Settings:
     """A migrated database for the session."""
@@ -265,27 +262,6 @@ async def credit_service(keys: Keys, credit_settings: Settings) -> AsyncIterator
 def credit(credit_service: Running) -> Credit:
     """The service, for a merchant that no other test sees."""
     return Credit(credit_service)
-
-
-@pytest.fixture(scope="session")
-def refused() -> Refused:
-    """`await refused(call)`: the reason with which a call is refused."""
-    import grpc.aio
-    from google.rpc import error_details_pb2
-    from grpc_status import rpc_status
-
-    async def reason(call: Awaitable[Any]) -> str:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call
-        status = rpc_status.from_call(caught.value)  # type: ignore[arg-type]
-        assert status is not None, caught.value
-        for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info):
-                return info.reason
-        raise AssertionError(f"no ErrorInfo in {caught.value}")
-
-    return reason
 
 
 @pytest.fixture

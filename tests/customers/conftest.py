@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2, status_pb2
 from google.type.money_pb2 import Money
 
 from customers.merchants.model import Merchant
@@ -23,6 +21,7 @@ from kit.money import Currency
 from kit.runtime import Runtime, Service
 from kit.settings import ServiceSettings
 from kit.testing.keys import Keys
+from kit.testing.refusals import error_info
 from kit.testing.running import Running, running
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.customers.v1 import purchases_pb2_grpc
@@ -158,16 +157,6 @@ class Till:
         return sum(counts)
 
 
-def reason_of(error: grpc.aio.AioRpcError) -> str:
-    """The ErrorInfo reason of a failed call."""
-    trailing: Any = error.trailing_metadata()
-    details = next(value for key, value in trailing if key == "grpc-status-details-bin")
-    status = status_pb2.Status.FromString(details)
-    info = error_details_pb2.ErrorInfo()
-    assert status.details[0].Unpack(info)
-    return str(info.reason)
-
-
 @pytest.fixture(scope="module")
 async def purchases_running(new_database: Any, keys: Keys) -> AsyncIterator[Running]:
     """PurchaseService alone, on a database of its own."""
@@ -197,7 +186,7 @@ async def till(purchases_running: Running) -> Till:
 @pytest.fixture
 def reason() -> Any:
     """reason(error): the ErrorInfo reason of a failed call."""
-    return reason_of
+    return lambda error: error_info(error).reason
 
 
 @pytest.fixture

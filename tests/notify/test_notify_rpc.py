@@ -7,13 +7,12 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
-from grpc_status import rpc_status
 
 from kit import paging
 from kit.ids import new_customer_id
+from kit.testing import error_info
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
 from notify.messages.model import Reason, State
 
@@ -24,13 +23,7 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str]:
     """Return the code and the ErrorInfo reason that a call ends with."""
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await call
-    status = rpc_status.from_call(raised.value)
-    assert status is not None
-    for detail in status.details:
-        info = error_details_pb2.ErrorInfo()
-        if detail.Unpack(info):
-            return raised.value.code(), info.reason
-    raise AssertionError("no ErrorInfo")
+    return raised.value.code(), error_info(raised.value).reason
 
 
 async def test_a_message_asked_for_is_sent(notify: Any, send_request: Any) -> None:

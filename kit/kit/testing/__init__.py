@@ -3,5 +3,6 @@
 from kit.testing.clock import ManualClock
 from kit.testing.eventually import eventually
 from kit.testing.keys import Keys
+from kit.testing.refusals import error_info, refusal
 
-__all__ = ["Keys", "ManualClock", "eventually"]
+__all__ = ["Keys", "ManualClock", "error_info", "eventually", "refusal"]

@@ -1,4 +1,4 @@
-"""The pytest plugin: databases cloned from migrated templates, and signing keys.
+"""The pytest plugin: databases cloned from migrated templates, signing keys, and why a call is refused.
 
 The suite's own conftest.py gives the session fixtures `postgres_url` (a superuser's URL) and, for tests
 with a broker, `kafka_bootstrap`.
@@ -12,12 +12,14 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from kit.migrate import KIT_FOLDER, folder_of, migrate
 from kit.testing.keys import Keys
+from kit.testing.refusals import refusal
 
 NewDatabase = Callable[..., Awaitable[str]]
 _numbers = itertools.count(1)
@@ -27,6 +29,16 @@ _numbers = itertools.count(1)
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """A signing key and its JWKS file."""
     return Keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[[Awaitable[Any]], Awaitable[str]]:
+    """`await refused(call)`: the reason with which a call is refused."""
+
+    async def reason(call: Awaitable[Any]) -> str:
+        return str((await refusal(call)).reason)
+
+    return reason
 
 
 def _url(postgres_url: str, database: str) -> str:

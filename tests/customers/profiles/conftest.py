@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import grpc.aio
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 
 from customers.app import build
 from customers.merchants.store import Shops
@@ -28,6 +26,7 @@ from customers.vault.vault import Vault
 from kit.ids import new_uuid
 from kit.testing.clock import ManualClock
 from kit.testing.keys import Keys
+from kit.testing.refusals import refusal
 from kit.testing.running import Running, running
 from langganan.customers.v1 import (
     contacts_pb2,
@@ -236,24 +235,10 @@ def dying(profiles: Profiles, desk: Any) -> Any:
     return first_step
 
 
-Refused = Callable[[Awaitable[Any]], Awaitable[error_details_pb2.ErrorInfo]]
-
-
 @pytest.fixture(scope="session")
-def refused() -> Refused:
-    """`await refused(call)`: the ErrorInfo with which a call is refused."""
-
-    async def info_of(call: Awaitable[Any]) -> error_details_pb2.ErrorInfo:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call
-        trailing: Any = caught.value.trailing_metadata()
-        found = [value for key, value in trailing if key == "grpc-status-details-bin"]
-        assert found, caught.value
-        info = error_details_pb2.ErrorInfo()
-        assert status_pb2.Status.FromString(found[0]).details[0].Unpack(info)
-        return info
-
-    return info_of
+def refused() -> Callable[[Awaitable[Any]], Awaitable[Any]]:
+    """`await refused(call)`: the whole ErrorInfo, for refusals here name fields and holders."""
+    return refusal
 
 
 @pytest.fixture(scope="session")
