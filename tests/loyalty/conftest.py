@@ -5,24 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-import grpc.aio
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.rpc import error_details_pb2
-from google.type.money_pb2 import Money
-from grpc_status import rpc_status
 
 from kit.events import Outgoing
 from kit.ids import new_customer_id, new_uuid
 from kit.testing.clock import ManualClock
 from kit.testing.keys import Keys
 from kit.testing.running import Running, running
-from langganan.events.v1 import customers_pb2, purchases_pb2
 from langganan.loyalty.v1 import (
     accounts_pb2,
     accounts_pb2_grpc,
@@ -36,22 +29,11 @@ from langganan.loyalty.v1 import (
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
 from loyalty.app import build
 from loyalty.settings import Settings
+from tests.loyalty.facts import NOON, Facts, a_line, instant, rupiah
 
-NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
 TIERS = (("New", 10_000), ("Regular", 11_000), ("VIP", 12_500), ("Premium", 15_000))
 THRESHOLDS = {"Regular": 2_000_000, "VIP": 12_000_000, "Premium": 30_000_000}
 TILL = origin_pb2.Origin(store_id="s1", register_id="r1", staff_ref="k7", mode=origin_pb2.MODE_ONLINE)
-GOODS, FEE = line_pb2.LINE_KIND_GOODS, line_pb2.LINE_KIND_FEE
-
-
-def instant(at: datetime) -> Timestamp:
-    made = Timestamp()
-    made.FromDatetime(at)
-    return made
-
-
-def rupiah(units: int) -> Money:
-    return Money(currency_code="IDR", units=units)
 
 
 def a_program(**changes: Any) -> programs_pb2.Program:
@@ -88,18 +70,12 @@ def a_program(**changes: Any) -> programs_pb2.Program:
     return made
 
 
-def a_line(net: int, kind: int = GOODS, line_id: str = "", **fields: Any) -> line_pb2.Line:
-    return line_pb2.Line(line_id=line_id, kind=kind, net=rupiah(net), product_id="p", **fields)
+class Loyalty(Facts):
+    """Clients of a running loyalty service for one merchant."""
 
-
-@dataclass
-class Loyalty:
-    """Clients of a running loyalty service for one merchant, and events as customers would say them."""
-
-    run: Running
-    merchant: str = field(default_factory=lambda: f"toko-{uuid.uuid4().hex[:8]}")
-
-    def __post_init__(self) -> None:
+    def __init__(self, run: Running) -> None:
+        super().__init__(f"toko-{uuid.uuid4().hex[:8]}")
+        self.run = run
         self.programs = self.stub(programs_pb2_grpc.ProgramServiceStub)
         self.accounts = self.stub(accounts_pb2_grpc.AccountServiceStub)
         self.tiers = self.stub(tiers_pb2_grpc.TierServiceStub)
@@ -113,127 +89,11 @@ class Loyalty:
         reply: programs_pb2.SetProgramResponse = await self.programs.SetProgram(request)
         return reply.program
 
-    def registered(self, customer: str, at: datetime = NOON) -> Outgoing:
-        payload = customers_pb2.CustomerRegistered(
-            merchant_id=self.merchant,
-            customer_id=customer,
-            kind="PERSON",
-            currency_code="IDR",
-            time_zone="Asia/Jakarta",
-            registered_at=instant(at),
-            revision=1,
-        )
-        return Outgoing("customer-registered", self.merchant, customer, payload, at)
-
     async def customer(self) -> str:
         """A new customer whose account is open."""
         made = new_customer_id()
         await self.run.deliver(self.registered(made))
         return made
-
-    def sale(
-        self,
-        customer: str,
-        lines: Sequence[int | line_pb2.Line],
-        *,
-        points: Sequence[tuple[int, str]] = (),
-        vouchers: int = 0,
-        at: datetime = NOON,
-        zone: str = "Asia/Jakarta",
-        purchase_id: str | None = None,
-        offline: bool = False,
-        currency: str = "IDR",
-    ) -> Outgoing:
-        """A finished sale; points tenders (amount, reservation) are named p1, p2, …, the rest is cash."""
-        made = [a_line(line) if isinstance(line, int) else line for line in lines]
-        for place, line in enumerate(made, start=1):
-            line.line_id = line.line_id or str(place)
-            line.net.currency_code = currency
-        total = sum(line.net.units for line in made)
-        tenders = [
-            tender_pb2.Tender(
-                tender_id=f"p{place}",
-                amount=Money(currency_code=currency, units=amount),
-                points=tender_pb2.Points(reservation_id=reservation),
-            )
-            for place, (amount, reservation) in enumerate(points, start=1)
-        ]
-        if vouchers:
-            amount = Money(currency_code=currency, units=vouchers)
-            tenders.append(tender_pb2.Tender(tender_id="v", amount=amount, voucher=tender_pb2.Voucher()))
-        rest = total - sum(tender.amount.units for tender in tenders)
-        if rest:
-            amount = Money(currency_code=currency, units=rest)
-            tenders.append(tender_pb2.Tender(tender_id="c", amount=amount, cash=tender_pb2.Cash()))
-        payload = purchases_pb2.PurchaseCompleted(
-            merchant_id=self.merchant,
-            purchase_id=purchase_id or new_uuid(),
-            customer_id=customer,
-            store_id="s1",
-            time_zone=zone,
-            currency_code=currency,
-            effective_at=instant(at),
-            lines=made,
-            tenders=tenders,
-            total=Money(currency_code=currency, units=total),
-            mode=origin_pb2.MODE_OFFLINE if offline else origin_pb2.MODE_ONLINE,
-            revision=1,
-        )
-        key = customer or payload.purchase_id
-        return Outgoing("purchase-completed", self.merchant, key, payload, at)
-
-    def returned(
-        self,
-        sale: Outgoing,
-        lines: Sequence[tuple[str, int, int]],
-        *,
-        points: Sequence[tuple[str, int, int]] = (),
-        return_id: str | None = None,
-        at: datetime = NOON + timedelta(days=1),
-    ) -> Outgoing:
-        """A return of (line, amount, left before) with refunds of points tenders (tender, amount, left)."""
-        sold: Any = sale.payload
-        kinds = {line.line_id: line.kind for line in sold.lines}
-        payload = purchases_pb2.PurchaseReturned(
-            merchant_id=self.merchant,
-            return_id=return_id or new_uuid(),
-            purchase_id=sold.purchase_id,
-            customer_id=sold.customer_id,
-            time_zone="Asia/Jakarta",
-            currency_code="IDR",
-            effective_at=instant(at),
-            purchase_effective_at=sold.effective_at,
-            lines=[
-                purchases_pb2.ReturnedLine(
-                    line_id=line_id,
-                    amount=amount,
-                    amount_left_before=left,
-                    kind=kinds.get(line_id, GOODS),
-                    exhausts=amount == left,
-                )
-                for line_id, amount, left in lines
-            ],
-            refunds=[
-                purchases_pb2.TenderRefund(
-                    tender_id=tender_id,
-                    kind=tender_pb2.TENDER_KIND_POINTS,
-                    amount=amount,
-                    amount_left_before=left,
-                )
-                for tender_id, amount, left in points
-            ],
-            revision=2,
-        )
-        return Outgoing("purchase-returned", self.merchant, sale.key, payload, at)
-
-    def merged(self, absorbed: str, survivor: str, at: datetime = NOON) -> Outgoing:
-        payload = customers_pb2.CustomerMerged(
-            merchant_id=self.merchant,
-            absorbed_customer_id=absorbed,
-            surviving_customer_id=survivor,
-            merged_at=instant(at),
-        )
-        return Outgoing("customer-merged", self.merchant, absorbed, payload, at)
 
     async def deliver(self, *events: Outgoing) -> None:
         await self.run.deliver(*events)
@@ -337,9 +197,6 @@ class Loyalty:
         return reply
 
 
-Refused = Callable[[Awaitable[Any]], Awaitable[str]]
-
-
 @pytest.fixture(scope="session")
 async def loyalty_service(keys: Keys, new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Running]:
     """One running service for the session; each test has a merchant of its own."""
@@ -405,21 +262,3 @@ async def another_process(
 async def other_processes(another_process: Callable[..., Awaitable[Any]]) -> list[Any]:
     """RedemptionService of three more servers."""
     return [await another_process() for _ in range(3)]
-
-
-@pytest.fixture(scope="session")
-def refused() -> Refused:
-    """`await refused(call)`: the reason with which a call is refused."""
-
-    async def reason(call: Awaitable[Any]) -> str:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call
-        status = rpc_status.from_call(caught.value)
-        assert status is not None, caught.value
-        for detail in status.details:
-            info = error_details_pb2.ErrorInfo()
-            if detail.Unpack(info):
-                return info.reason
-        raise AssertionError(f"no ErrorInfo in {caught.value}")
-
-    return reason
