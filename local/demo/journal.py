@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-CASHLIKE = ("CASH", "CARD", "QRIS", "E_WALLET", "TRANSFER")
 POINTS, ON_ACCOUNT, VOUCHER = "POINTS", "ON_ACCOUNT", "VOUCHER"
 
 

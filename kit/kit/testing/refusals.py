@@ -12,7 +12,7 @@ from grpc_status import rpc_status
 
 def error_info(error: grpc.aio.AioRpcError) -> Any:
     """Return the google.rpc.ErrorInfo of a failed call; fail where there is none."""
-    status = rpc_status.from_call(error)
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]  # the stubs know no aio error
     for detail in status.details if status is not None else ():
         info = error_details_pb2.ErrorInfo()
         if detail.Unpack(info):
