@@ -7,9 +7,10 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from kit.settings import ServiceSettings
-from local.settings import ROOT
+from local.settings import ROOT, LocalSettings
 
 DOCUMENT = ROOT / "docs" / "settings.md"
 SERVICES = ("customers", "loyalty", "credit", "notify")
@@ -22,7 +23,7 @@ settings classes, which check types and ranges when a service starts; edit those
 
 
 def document() -> str:
-    """The whole document: what all services share, then what each has of its own."""
+    """The whole document: what all services share, what each has of its own, and the one-machine stack."""
     shared = "\n".join(_table("…_", ServiceSettings, set()))
     parts = [INTRODUCTION, "## All services\n", f"{shared}\n"]
     for name in SERVICES:
@@ -30,6 +31,8 @@ def document() -> str:
         prefix = class_.model_config["env_prefix"]
         own = "\n".join(_table(prefix, class_, set(ServiceSettings.model_fields)))
         parts += [f"## {name}\n", f"Shared settings begin with `{prefix}` as well.\n", f"{own}\n"]
+    here = "\n".join(_table("LOCAL_", LocalSettings, set()))
+    parts += ["## One machine\n", "What `make up` and `make demo` can be told.\n", f"{here}\n"]
     return "\n".join(parts)
 
 
@@ -43,7 +46,7 @@ def _settings_of(service: str) -> type[ServiceSettings]:
     return found
 
 
-def _table(prefix: str, class_: type[ServiceSettings], without: set[str]) -> Iterator[str]:
+def _table(prefix: str, class_: type[BaseSettings], without: set[str]) -> Iterator[str]:
     yield "| variable | type | default | meaning |"
     yield "|---|---|---|---|"
     for name, field in class_.model_fields.items():
@@ -64,6 +67,8 @@ def _type(field: FieldInfo) -> str:
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "*required*"
+    if isinstance(field.default, Path):
+        return f"`{field.default.relative_to(ROOT)}/`"  # the same document on every machine
     return "unset" if field.default in (None, "") else f"`{json.dumps(field.default, default=str)}`"
 
 
