@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from kit.errors import InvalidArgument
 from kit.plugins import configure
-from loyalty.contract_suites import check_earning_plugin, check_tier_plugin
+from loyalty.contract import check_earning_plugin, check_tier_plugin
 from loyalty.programs.plugins import Earned, EarningLine, PerAmount, ProductMultiplier
 from loyalty.tiers.plugins import RollingSpend, TierFacts
 

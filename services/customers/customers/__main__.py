@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from customers.app import DATABASES, build
-from customers.settings import CustomersSettings
+from customers.settings import Settings
 from kit.process import main
 
 if __name__ == "__main__":
-    main("customers", CustomersSettings, build, DATABASES)
+    main("customers", Settings, build, DATABASES)

@@ -16,7 +16,7 @@ from customers.profiles.identify import Candidate, Identifier, Question
 from customers.profiles.rpc import CustomerService
 from customers.profiles.writing import Profiles
 from customers.purchases import rpc as purchases_rpc
-from customers.settings import CustomersSettings
+from customers.settings import Settings
 from customers.vault import read
 from customers.vault.plugins import CONTRACT, GROUP
 from customers.vault.seal import BlindIndex, Keyring
@@ -44,7 +44,7 @@ HEARD = ("loyalty",)
 INQUIRIES_MAX = 10
 
 
-async def build(runtime: Runtime[CustomersSettings]) -> Service:
+async def build(runtime: Runtime[Settings]) -> Service:
     """Wire the service for one process."""
     settings = runtime.settings
     pool = await runtime.pool()
@@ -98,7 +98,7 @@ async def build(runtime: Runtime[CustomersSettings]) -> Service:
     )
 
 
-async def open_vault(runtime: Runtime[CustomersSettings]) -> Vault:
+async def open_vault(runtime: Runtime[Settings]) -> Vault:
     """Open the vault's pool and find its keys; a provider that is absent or broken stops the start."""
     settings = runtime.settings
     provider = plugins.configure(
@@ -108,7 +108,7 @@ async def open_vault(runtime: Runtime[CustomersSettings]) -> Vault:
     return Vault(pool, Keyring(provider, settings.vault_keys_cached), BlindIndex(provider))
 
 
-def consumer(runtime: Runtime[CustomersSettings], pool: db.Pool) -> Consumer:
+def consumer(runtime: Runtime[Settings], pool: db.Pool) -> Consumer:
     """What this service hears; types without a handler are passed over."""
     settings = runtime.settings
     return Consumer(
@@ -122,7 +122,7 @@ def consumer(runtime: Runtime[CustomersSettings], pool: db.Pool) -> Consumer:
     )
 
 
-def sweeps(settings: CustomersSettings, pool: db.Pool, vault: Vault, profiles: Profiles) -> list[Sweep]:
+def sweeps(settings: Settings, pool: db.Pool, vault: Vault, profiles: Profiles) -> list[Sweep]:
     """Timed work: what a crash left half done, and counters of misses that are over."""
 
     async def existing(keys: set[tuple[str, str]]) -> set[tuple[str, str]]:

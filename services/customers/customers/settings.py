@@ -10,7 +10,7 @@ from pydantic_settings import SettingsConfigDict
 from kit.settings import ServiceSettings
 
 
-class CustomersSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Settings of the customers service."""
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERS_", extra="ignore")

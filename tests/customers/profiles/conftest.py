@@ -16,7 +16,7 @@ from customers.app import build
 from customers.merchants.store import Shops
 from customers.profiles import rpc, store
 from customers.profiles.writing import Profiles
-from customers.settings import CustomersSettings
+from customers.settings import Settings
 from customers.vault.plugins import FileKeys
 from customers.vault.read import Reader
 from customers.vault.seal import BlindIndex, Keyring
@@ -144,7 +144,7 @@ class House:
     """The running service and its two databases."""
 
     run: Running
-    settings: CustomersSettings
+    settings: Settings
     vault: asyncpg.Pool[asyncpg.Record]
 
 
@@ -155,7 +155,7 @@ async def house(
     """One running service for the session."""
     path: Path = tmp_path_factory.mktemp("vault") / "keys.json"
     vault_url = await new_database("customers", "vault/migrations", events=False)
-    settings = CustomersSettings(
+    settings = Settings(
         database_url=await new_database("customers"),
         vault_database_url=vault_url,
         vault_keys_config={"path": str(path), "create": True},

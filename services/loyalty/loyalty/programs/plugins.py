@@ -38,7 +38,7 @@ class Earned:
 
 
 class EarningPlugin(Protocol):
-    """Points for a purchase. Prove yours with loyalty.contract_suites.check_earning_plugin."""
+    """Points for a purchase. Prove yours with loyalty.contract.check_earning_plugin."""
 
     name: ClassVar[str]
     contract: ClassVar[int]

@@ -22,7 +22,7 @@ class TierFacts:
 
 
 class TierPlugin(Protocol):
-    """The tier. Prove yours with loyalty.contract_suites.check_tier_plugin."""
+    """The tier. Prove yours with loyalty.contract.check_tier_plugin."""
 
     name: ClassVar[str]
     contract: ClassVar[int]
