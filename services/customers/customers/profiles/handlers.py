@@ -15,16 +15,13 @@ async def lock_customers(conn: db.Conn, heard: list[Received]) -> None:
 async def tier_changed(conn: db.Conn, heard: list[Received]) -> list[Exception | None]:
     """Set the category to the tier; a word older than the last one heard changes nothing."""
     known = await existing(conn, {(e.merchant_id, e.payload.customer_id) for e in heard})
-    [
-        row
-        async for row in queries.set_categories(
-            conn,
-            merchants=[e.merchant_id for e in heard],
-            customers=[e.payload.customer_id for e in heard],
-            categories=[e.payload.to_tier for e in heard],
-            revisions=[e.payload.revision for e in heard],
-        )
-    ]
+    await queries.set_categories(
+        conn,
+        merchants=[e.merchant_id for e in heard],
+        customers=[e.payload.customer_id for e in heard],
+        categories=[e.payload.to_tier for e in heard],
+        revisions=[e.payload.revision for e in heard],
+    )
     return [
         None if (e.merchant_id, e.payload.customer_id) in known else NotYet("the customer is not known here")
         for e in heard

@@ -102,12 +102,11 @@ INNER JOIN customers AS c
 WHERE c.status NOT IN ('ERASING', 'ERASED')
 ORDER BY w.no, c.customer_id;
 
--- name: set_categories
+-- name: set_categories!
 -- The category as loyalty says, unless a later word was heard before.
 UPDATE customers AS c SET category = t.category, category_revision = t.revision
 FROM unnest(:merchants::text[], :customers::text[], :categories::text[], :revisions::bigint[])
 AS t (merchant_id, customer_id, category, revision)
 WHERE
     c.merchant_id = t.merchant_id AND c.customer_id = t.customer_id
-    AND c.category_revision < t.revision
-RETURNING c.customer_id;
+    AND c.category_revision < t.revision;
