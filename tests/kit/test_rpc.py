@@ -15,11 +15,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from kit import auth, metrics
 from kit.errors import NotFound, ResourceExhausted
-from kit.rpc import build_server
+from kit.rpc import build_server, validation
 from kit.rpc.server import scopes_of
 from kit.settings import ServiceSettings
 from kit.testing import Keys, eventually
+from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
+from langganan.types.v1 import line_pb2, tender_pb2
 
 GET = "/langganan.notify.v1.MessageService/GetMessage"
 SCOPE = scopes_of("langganan.notify.v1.MessageService")[GET]
@@ -194,6 +196,21 @@ async def test_a_request_that_breaks_a_rule_names_the_field(till: Till) -> None:
     bad = error_details_pb2.BadRequest()
     assert status.details[1].Unpack(bad)
     assert bad.field_violations[0].field == "message_id"
+
+
+async def test_a_text_with_a_nul_is_refused_before_it_can_park_a_customer(till: Till) -> None:
+    lines = [line_pb2.Line(line_id="1", categories=["rice", "a\0b"]), line_pb2.Line(line_id="2\0")]
+    sale = PurchaseCompleted(lines=lines, tenders=[tender_pb2.Tender(tender_id="1", cash={})])
+    assert validation._may_hold_nul(sale)
+    assert list(validation._with_nul(sale)) == ["lines[0].categories[1]", "lines[1].line_id"]
+    code, reason, status = await till.refusal(id_="\0")
+    assert (code, reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELDS")
+    assert "message_id: must not hold the character NUL" in status.message
+
+
+def test_an_empty_message_and_a_backslash_are_no_nul() -> None:
+    sale = PurchaseCompleted(store_id="\\000", tenders=[tender_pb2.Tender(cash={})])
+    assert not list(validation._with_nul(sale))
 
 
 async def test_a_domain_error_keeps_its_reason_and_its_facts(till: Till) -> None:

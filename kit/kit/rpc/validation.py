@@ -1,7 +1,8 @@
-"""Checks every request against the rules written in its .proto (protovalidate)."""
+"""Checks every request against the rules written in its .proto (protovalidate), and for NUL in its texts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -26,12 +27,47 @@ class ValidationInterceptor(UnaryInterceptor):
             return behaviour
 
         async def validated(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            violations = self._validator.collect_violations(request)
+            violations = [_words(v) for v in self._validator.collect_violations(request)]
+            if _may_hold_nul(request):
+                violations += [(path, "must not hold the character NUL") for path in _with_nul(request)]
             if violations:
-                raise BadRequest([_words(v) for v in violations[:_MAX_VIOLATIONS]])
+                raise BadRequest(violations[:_MAX_VIOLATIONS])
             return await behaviour(request, context)
 
         return validated
+
+
+def _may_hold_nul(request: Any) -> bool:
+    """Tell cheaply whether to look closer: Postgres keeps no NUL, so a sale with one would park its customer.
+
+    An empty message is a zero byte as well; the text form, slower, writes a NUL as an escape.
+    """
+    return b"\0" in request.SerializeToString() and "\\000" in str(request)
+
+
+def _with_nul(message: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the paths of the texts that hold a NUL."""
+    for field, value in message.ListFields():
+        path = prefix + field.name
+        if field.type not in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            continue
+        if field.type == field.TYPE_MESSAGE and field.message_type.GetOptions().map_entry:
+            for key in value:
+                yield from _nul_in(key, f"{path}[{key!r}]")
+                yield from _nul_in(value[key], f"{path}[{key!r}]")
+        elif isinstance(value, str) or hasattr(value, "DESCRIPTOR"):
+            yield from _nul_in(value, path)
+        else:
+            for index, item in enumerate(value):
+                yield from _nul_in(item, f"{path}[{index}]")
+
+
+def _nul_in(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, str):
+        if "\0" in value:
+            yield path
+    elif hasattr(value, "ListFields"):
+        yield from _with_nul(value, path + ".")
 
 
 def _words(violation: Any) -> tuple[str, str]:
