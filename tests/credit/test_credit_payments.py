@@ -148,6 +148,13 @@ async def test_a_payments_time_is_the_callers_where_it_is_believable(credit):
     assert paid.effective_at == paid.received_at
 
 
+@pytest.mark.parametrize("clock", [Timestamp(seconds=2**62), Timestamp(seconds=1_800_000_000, nanos=-1)])
+async def test_a_till_whose_clock_is_off_every_calendar_still_takes_a_payment(credit, clock):
+    customer = await owing(credit, 100_000)
+    paid = (await credit.payments.RecordPayment(payment(customer, 1_000, occurred_at=clock))).payment
+    assert paid.effective_at == paid.received_at
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

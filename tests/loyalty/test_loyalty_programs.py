@@ -7,6 +7,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from kit.ids import new_uuid
@@ -81,6 +82,8 @@ async def test_sixteen_programs_at_once_are_sixteen_versions(bare):
         ({"currency_code": "rupiah"}, "INVALID_FIELDS"),
         ({"excluded_tenders": [tender_pb2.TENDER_KIND_UNSPECIFIED]}, "INVALID_FIELDS"),
         ({"expiry_months": -1}, "INVALID_FIELDS"),
+        ({"effective_from": Timestamp(seconds=2**62)}, "INVALID_FIELDS"),
+        ({"effective_from": Timestamp(nanos=-1)}, "INVALID_FIELDS"),
     ],
 )
 async def test_a_program_with_a_fault_is_refused_and_not_kept(bare, refused, changes, reason):

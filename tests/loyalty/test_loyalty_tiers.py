@@ -106,6 +106,9 @@ async def test_a_pin_that_cannot_be_is_refused(loyalty, bare, refused):
     assert await refused(loyalty.pin(customer, "Gold")) == "TIER_NOT_FOUND"
     assert await refused(loyalty.pin(customer, "VIP", until=now)) == "UNTIL_PASSED"
     assert await refused(loyalty.pin("0000000000000", "VIP")) == "ACCOUNT_NOT_FOUND"
+    never = pb.SetTierRequest(request_id=new_uuid(), customer_id=customer, tier="VIP", reason="complaint")
+    never.until.seconds = 2**62
+    assert await refused(loyalty.tiers.SetTier(never)) == "INVALID_FIELDS"
     assert await loyalty.count("tier_pins") == 0
 
 

@@ -10,11 +10,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def instant(value: Timestamp) -> datetime:
-    """Return a Timestamp as an aware datetime."""
-    return value.ToDatetime(UTC)
-
-
 def instant_if_any(value: Timestamp) -> datetime | None:
     """Return a Timestamp as an aware datetime, None where no calendar holds it: a till's clock may say so."""
     try:

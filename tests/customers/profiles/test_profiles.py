@@ -142,9 +142,14 @@ async def test_sixteen_take_overs_at_once_leave_one_holder(desk: Any, point: Any
         assert revisions == list(range(1, len(revisions) + 1))
 
 
-async def test_what_the_database_cannot_hold_is_refused_and_writes_nothing(desk: Any, refused: Any) -> None:
+async def test_what_no_database_or_calendar_holds_is_refused_and_writes_nothing(
+    desk: Any, refused: Any
+) -> None:
     info = await refused(desk.customers.CreateCustomer(desk.creation("Budi", city="a\x00b")))
-    assert info.reason == "REFUSED_BY_DATABASE"
+    assert info.reason == "INVALID_FIELDS"
+    never = desk.creation("Budi")
+    never.customer.registered_at.seconds = 2**62
+    assert (await refused(desk.customers.CreateCustomer(never))).reason == "INVALID_FIELDS"
     assert await desk.count("customers") + await desk.count_vault("people") == 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from credit import pages
@@ -36,7 +36,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             method=int(request.method),
             reference=request.reference,
             allow_credit_balance=request.allow_credit_balance,
-            occurred_at=request.occurred_at.ToDatetime(UTC) if request.HasField("occurred_at") else None,
+            occurred_at=_occurred_at(request),
             at=self._clock.now(),
             till=till(request.origin),
         )
@@ -56,8 +56,18 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             owners = await accounts.read(conn, [key])
         return payments_pb2.ListPaymentsResponse(
             payments=[_show(p, owners[key]) for p in found[:size]],
-            next_page_token=pages.next_token(found, size, lambda p: (p.effective_at, p.payment_id), *filter_),
+            next_page_token=paging.next_token(found, size, lambda p: (p.effective_at, p.payment_id), *filter_),
         )
+
+
+def _occurred_at(request: payments_pb2.RecordPaymentRequest) -> datetime | None:
+    """Return the caller's time; None where it names none, or one that no calendar holds: money was paid."""
+    if not request.HasField("occurred_at"):
+        return None
+    try:
+        return request.occurred_at.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def _show(payment: Payment, account: Account) -> payments_pb2.Payment:

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from customers.contacts.model import EMAIL, BirthDate, ContactPoint, check_birth_date, normal_address
 from customers.errors import Invalid
-from customers.instants import instant
 from customers.merchants.model import check_language, check_zone
 from customers.profiles.model import NEUTRAL, SEALED, SETTABLE_STATUS, UPDATABLE, Draft, normal_code
 from kit import pan
+from kit.rpc.times import instant
 from langganan.customers.v1 import contacts_pb2, profiles_pb2
 from langganan.types.v1.origin_pb2 import Origin
 
@@ -102,12 +102,15 @@ def _points(customer: profiles_pb2.Customer) -> tuple[ContactPoint, ...]:
     for number, point in enumerate(customer.contact_points):
         if point.HasField("valid_to"):
             continue
-        channel, field = channel_name(point.channel), f"customer.contact_points[{number}].address"
+        where = f"customer.contact_points[{number}]"
+        channel, field = channel_name(point.channel), f"{where}.address"
         address = normal_address(channel, point.address, field)
         if any(p.channel == channel and p.address == address for p in points):
             raise Invalid("DUPLICATE_CONTACT_POINT", f"{field} is there twice; send it once", field)
-        verified = instant(point.verified_at) if point.HasField("verified_at") else None
-        since = instant(point.valid_from) if point.HasField("valid_from") else None
+        verified = (
+            instant(point.verified_at, f"{where}.verified_at") if point.HasField("verified_at") else None
+        )
+        since = instant(point.valid_from, f"{where}.valid_from") if point.HasField("valid_from") else None
         points.append(ContactPoint(channel, address, point.shared, verified, since))
     return tuple(points)
 
@@ -121,7 +124,7 @@ def registered_at(customer: profiles_pb2.Customer, now: datetime) -> datetime | 
     """When the books say the customer registered; None: now. Never in the future."""
     if not customer.HasField("registered_at"):
         return None
-    value = instant(customer.registered_at)
+    value = instant(customer.registered_at, "customer.registered_at")
     if value > now + _AHEAD:
         field = "customer.registered_at"
         raise Invalid("INVALID_REGISTERED_AT", f"{field} lies in the future; leave it empty for now", field)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC
 from typing import Any
 
 from kit import plugins
 from kit.errors import DomainError, InvalidArgument
 from kit.fingerprint import Field
 from kit.money import Currency, to_minor
+from kit.rpc.times import instant
 from langganan.loyalty.v1 import programs_pb2 as pb
 from loyalty.errors import InvalidProgram
 from loyalty.programs.model import Benefits, Program
@@ -59,7 +59,7 @@ def compile_program(program: pb.Program, earning: Registry, tiers: Registry, *, 
         _check(program, names)
     return Program(
         version=program.version,
-        effective_from=program.effective_from.ToDatetime(tzinfo=UTC),
+        effective_from=instant(program.effective_from, "program.effective_from"),
         currency=currency,
         earning=_earning(program, earning, strict),
         tier_plugin=_tier_plugin(program, names, tiers, strict),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import Any
 
 import grpc.aio
@@ -12,6 +11,7 @@ from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
 from kit.ids import canonical_uuid, check_customer_id
+from kit.rpc.times import instant
 from langganan.loyalty.v1 import programs_pb2
 from langganan.loyalty.v1 import tiers_pb2 as pb
 from langganan.loyalty.v1 import tiers_pb2_grpc as rpc
@@ -40,7 +40,7 @@ class TierService(rpc.TierServiceServicer):
             canonical_uuid(request.request_id, "request_id"),
             check_customer_id(request.customer_id),
             request.tier,
-            request.until.ToDatetime(tzinfo=UTC) if request.HasField("until") else None,
+            instant(request.until, "until") if request.HasField("until") else None,
             request.reason,
             origin.kept(request.origin),
             now,
