@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from kit.fingerprint import Field, fingerprint
 from kit.ids import canonical_uuid
 
 Id = TypeVar("Id", int, str)
+Row = TypeVar("Row")
 # Where the first page begins: before this instant and id, newest first.
 END = datetime.max.replace(tzinfo=UTC)
 LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
@@ -50,6 +51,19 @@ def decode(token: str, *filter_: Field) -> list[str | int] | None:
     return position
 
 
+def next_token(
+    found: Sequence[Row], size: int, place: Callable[[Row], tuple[datetime, str | int]], *filter_: Field
+) -> str:
+    """Return the token of the next page where more than `size` rows were found, else an empty one.
+
+    `place` tells the (instant, id) of a row; a UUID as text.
+    """
+    if len(found) <= size:
+        return ""
+    at, id_ = place(found[size - 1])
+    return encode([at.isoformat(), id_], *filter_)
+
+
 def uuid_of(id_: str | int) -> str:
     """Read an id in a position as a UUID."""
     return canonical_uuid(str(id_), "page_token")
@@ -58,6 +72,21 @@ def uuid_of(id_: str | int) -> str:
 def before(token: str, *filter_: Field) -> tuple[datetime, str] | None:
     """Return the (instant, UUID) that a page lies before, None for the first; raise INVALID_PAGE_TOKEN."""
     return before_id(token, uuid_of, *filter_)
+
+
+def after(token: str, read: Callable[[str | int], Id], *filter_: Field) -> Id | None:
+    """Return the id that a page begins behind, None for the first page, where ids alone give the order.
+
+    As before_id: `read` checks the id. Raises INVALID_PAGE_TOKEN.
+    """
+    position = decode(token, *filter_)
+    if position is None:
+        return None
+    try:
+        (id_,) = position
+        return read(id_)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _damaged() from error
 
 
 def before_id(token: str, read: Callable[[str | int], Id], *filter_: Field) -> tuple[datetime, Id] | None:
@@ -76,6 +105,8 @@ def before_id(token: str, read: Callable[[str | int], Id], *filter_: Field) -> t
             raise ValueError("no zone")
         return instant.astimezone(UTC), read(id_)
     except (ValueError, OverflowError, InvalidArgument) as error:
-        raise InvalidArgument(
-            "page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN"
-        ) from error
+        raise _damaged() from error
+
+
+def _damaged() -> InvalidArgument:
+    return InvalidArgument("page_token is damaged; begin again without it", reason="INVALID_PAGE_TOKEN")

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 
 from customers.purchases import model
 from customers.purchases.errors import TotalMismatch
-from kit import paging
-from kit.errors import InvalidArgument
 
 NETS = st.lists(st.integers(0, 10**9), min_size=1, max_size=40)
 
@@ -77,12 +75,3 @@ def test_a_time_is_taken_only_from_its_window(offset: timedelta) -> None:
     found = model.moment(NOW + offset, NOW)
     believed = timedelta(days=-30) <= offset <= timedelta(minutes=5)
     assert found == (model.Moment(NOW + offset, False) if believed else model.Moment(NOW, True))
-
-
-@pytest.mark.parametrize(
-    "position_", [["x", "y"], ["2026-01-01T00:00:00+00:00", "y"], ["2026-01-01"], [1, 2]]
-)
-def test_a_damaged_page_token_is_refused(position_: list[str | int]) -> None:
-    with pytest.raises(InvalidArgument) as refused:
-        paging.before(paging.encode(position_, "filter"), "filter")
-    assert refused.value.reason == "INVALID_PAGE_TOKEN"

@@ -60,7 +60,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
             owners = await accounts.read(conn, [key])
         return invoices_pb2.ListInvoicesResponse(
             invoices=[show(i, owners[key]) for i in found[:size]],
-            next_page_token=pages.next_token(found, size, lambda i: (i.issued_at, i.invoice_id), *filter_),
+            next_page_token=paging.next_token(found, size, lambda i: (i.issued_at, i.invoice_id), *filter_),
         )
 
     async def ListExceptions(
@@ -85,7 +85,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
             owners = await accounts.read(conn, {Key(merchant, m.customer_id) for m in found})
         return invoices_pb2.ListExceptionsResponse(
             exceptions=[_show_marked(m, owners.get(Key(merchant, m.customer_id))) for m in found[:size]],
-            next_page_token=pages.next_token(found, size, lambda m: (m.at, m.exception_id), *filter_),
+            next_page_token=paging.next_token(found, size, lambda m: (m.at, m.exception_id), *filter_),
         )
 
     async def ResolveException(

@@ -56,7 +56,9 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             owners = await accounts.read(conn, [key])
         return payments_pb2.ListPaymentsResponse(
             payments=[_show(p, owners[key]) for p in found[:size]],
-            next_page_token=paging.next_token(found, size, lambda p: (p.effective_at, p.payment_id), *filter_),
+            next_page_token=paging.next_token(
+                found, size, lambda p: (p.effective_at, p.payment_id), *filter_
+            ),
         )
 
 

@@ -91,9 +91,8 @@ class MerchantService(merchants_pb2_grpc.MerchantServiceServicer):
     ) -> merchants_pb2.ListStoresResponse:
         """List stores by id."""
         merchant_id, only = auth.caller().merchant_id, request.self_registered_only
-        position = paging.decode(request.page_token, "stores", merchant_id, only)
+        after = paging.after(request.page_token, str, "stores", merchant_id, only) or ""
         size = paging.page_size(request.page_size)
-        after = str(position[0]) if position else ""
         async with self._pool.acquire(timeout=5) as conn:
             stores = await store.list_stores(conn, merchant_id, after, size + 1, only)
         more = len(stores) > size

@@ -14,7 +14,6 @@ from kit.fingerprint import Field
 
 EARLIEST = datetime(1, 1, 2, tzinfo=UTC)
 LATEST = datetime(9999, 12, 30, tzinfo=UTC)
-_LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Filter:
 
 async def page(conn: Conn, wanted: Filter, token: str, size: int) -> tuple[list[asyncpg.Record], str]:
     """Return a page of purchase rows and the token of the next one, "" where there is none."""
-    at, id_ = paging.before(token, *wanted.fields()) or (LATEST, _LAST_ID)
+    at, id_ = paging.before(token, *wanted.fields()) or (LATEST, paging.LAST_ID)
     arguments: dict[str, object] = {
         "merchant_id": wanted.merchant_id,
         "from_time": wanted.from_time,
@@ -65,9 +64,7 @@ async def page(conn: Conn, wanted: Filter, token: str, size: int) -> tuple[list[
     else:
         query = queries.list_by_time
     rows = [row async for row in query(conn, **arguments)]
-    if len(rows) <= size:
-        return rows, ""
-    last = rows[size - 1]
-    return rows[:size], paging.encode(
-        [last["effective_at"].isoformat(), str(last["purchase_id"])], *wanted.fields()
+    token = paging.next_token(
+        rows, size, lambda row: (row["effective_at"], str(row["purchase_id"])), *wanted.fields()
     )
+    return rows[:size], token

@@ -119,13 +119,11 @@ class PurchaseService(PurchaseServiceServicer):
                 before=paging.before(request.page_token, *bound),
                 size=size + 1,
             )
-        token = ""
-        if len(rows) > size:
-            rows = rows[:size]
-            last = rows[-1]
-            token = paging.encode([last["noticed_at"].isoformat(), str(last["exception_id"])], *bound)
         return pb.ListExceptionsResponse(
-            exceptions=[encode.exception(r) for r in rows], next_page_token=token
+            exceptions=[encode.exception(r) for r in rows[:size]],
+            next_page_token=paging.next_token(
+                rows, size, lambda row: (row["noticed_at"], str(row["exception_id"])), *bound
+            ),
         )
 
     async def ResolveException(

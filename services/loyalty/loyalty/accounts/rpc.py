@@ -18,7 +18,7 @@ from kit.errors import InvalidArgument
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import accounts_pb2_grpc as rpc
-from loyalty import origin, pages
+from loyalty import origin
 from loyalty.accounts import codec, store
 from loyalty.accounts.adjust import Adjustment, adjust
 from loyalty.accounts.model import Account
@@ -46,7 +46,8 @@ class AccountService(rpc.AccountServiceServicer):
         merchant_id, asked = caller().merchant_id, check_customer_id(request.customer_id)
         size = paging.page_size(request.page_size)
         filter_ = ("entries", merchant_id, asked)
-        before_at, before_no = pages.before(request.page_token, 0, pages.entry_no, *filter_)
+        before = paging.before_id(request.page_token, _entry_no, *filter_)
+        before_at, before_no = before or (paging.END, 0)
         async with self._pool.acquire(timeout=5) as conn:
             _, account = await self._account(conn, asked)
             rows = [
@@ -60,10 +61,7 @@ class AccountService(rpc.AccountServiceServicer):
                     limit=size + 1,
                 )
             ]
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            token = paging.encode([last["effective_at"].isoformat(), last["entry_no"]], *filter_)
+        token = paging.next_token(rows, size, lambda row: (row["effective_at"], row["entry_no"]), *filter_)
         return pb.ListEntriesResponse(
             entries=[codec.entry_message(row) for row in rows[:size]], next_page_token=token
         )
@@ -141,6 +139,14 @@ class AccountService(rpc.AccountServiceServicer):
         program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
         standing = await standing_of(conn, account, program, now)
         return codec.account_message(row, account, standing, asked), account
+
+
+def _entry_no(id_: str | int) -> int:
+    """Read the number of an entry; a forged token may hold anything."""
+    number = int(id_)
+    if not 0 <= number < 2**63:
+        raise ValueError("no number of an entry")
+    return number
 
 
 def _rest(whole: Mapping[str, int], listed: Sequence[int]) -> pb.Rest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import timedelta
 from typing import Any, cast
 
@@ -18,7 +17,7 @@ from kit.money import Currency, to_money
 from langganan.loyalty.v1 import redemptions_pb2 as pb
 from langganan.loyalty.v1 import redemptions_pb2_grpc as rpc
 from langganan.types.v1.origin_pb2 import RecognisedBy
-from loyalty import origin, pages
+from loyalty import origin
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Account
 from loyalty.errors import ReservationNotFound
@@ -33,7 +32,6 @@ from loyalty.redemptions.say import say
 from loyalty.redemptions.store import Freed, reservations_of
 
 Context = grpc.aio.ServicerContext[Any, Any]
-_LAST = str(uuid.UUID(int=2**128 - 1))
 
 
 class RedemptionService(rpc.RedemptionServiceServicer):
@@ -124,19 +122,16 @@ class RedemptionService(rpc.RedemptionServiceServicer):
         if request.customer_id:
             check_customer_id(request.customer_id)
         filter_ = ("exceptions", merchant_id, request.customer_id, request.include_resolved)
-        before = pages.before(
-            request.page_token, _LAST, lambda id_: canonical_uuid(str(id_), "page_token"), *filter_
-        )
+        before = paging.before(request.page_token, *filter_) or (paging.END, paging.LAST_ID)
         async with self._pool.acquire(timeout=5) as conn:
             rows = await exceptions.page(
                 conn, merchant_id, request.customer_id, request.include_resolved, before, size + 1
             )
-        token = ""
-        if len(rows) > size:
-            last = rows[size - 1]
-            token = paging.encode([last["occurred_at"].isoformat(), str(last["exception_id"])], *filter_)
         return pb.ListExceptionsResponse(
-            exceptions=[_exception(row) for row in rows[:size]], next_page_token=token
+            exceptions=[_exception(row) for row in rows[:size]],
+            next_page_token=paging.next_token(
+                rows, size, lambda row: (row["occurred_at"], str(row["exception_id"])), *filter_
+            ),
         )
 
     async def ResolveException(

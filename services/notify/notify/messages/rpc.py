@@ -77,11 +77,10 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
                 before=before,
                 limit=size + 1,
             )
-        answer = messages_pb2.ListMessagesResponse(messages=[encode(m) for m in found[:size]])
-        if len(found) > size:
-            last = found[size - 1]
-            answer.next_page_token = paging.encode([last.created_at.isoformat(), last.message_id], *bound_to)
-        return answer
+        return messages_pb2.ListMessagesResponse(
+            messages=[encode(m) for m in found[:size]],
+            next_page_token=paging.next_token(found, size, lambda m: (m.created_at, m.message_id), *bound_to),
+        )
 
     def _decode(self, request: messages_pb2.SendMessageRequest) -> NewMessage:
         merchant_id = caller().merchant_id
