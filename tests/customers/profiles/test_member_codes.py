@@ -41,3 +41,14 @@ async def test_a_code_that_a_refused_write_wanted_is_free(
     stale = desk.change(holder.customer_id, etag="9", member_codes=["BEBAS-1"])
     assert (await refused(desk.customers.UpdateCustomer(stale))).reason == "ETAG_MISMATCH"
     await desk.create("Cici", member_codes=["BEBAS-1"])
+
+
+async def test_a_member_code_has_one_holder_and_leaves_nothing_behind_when_refused(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
+    await desk.create("Budi", member_codes=["KARTU-1"])
+    request = desk.creation("Ani", point(number), member_codes=["kartu-1"])
+    assert (await refused(desk.customers.CreateCustomer(request))).reason == "MEMBER_CODE_HELD"
+    assert await desk.identify(phone=number) == []
+    request.customer.member_codes[:] = ["KARTU-2"]
+    assert (await desk.customers.CreateCustomer(request)).customer.member_codes == ["KARTU-2"]
