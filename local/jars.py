@@ -91,10 +91,8 @@ def _watch(folder: Path, done: threading.Event, say: Callable[[int], None]) -> N
 def _size(folder: Path) -> int:
     total = 0
     for file in folder.rglob("*"):
-        try:
+        with contextlib.suppress(FileNotFoundError):  # a temporary name of a download that has just ended
             total += file.stat().st_size
-        except FileNotFoundError:  # a temporary name of a download that has just ended
-            continue
     return total
 
 

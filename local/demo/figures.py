@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import time
@@ -80,21 +81,17 @@ class Costs:
         """Resident memory of each part's own process now, MB."""
         found = {}
         for name, pid in {DRIVER: os.getpid(), **self._pids()}.items():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended; the stack's watch says so
                 found[name] = round(psutil.Process(pid).memory_info().rss / 1e6, 1)
-            except psutil.NoSuchProcess:
-                continue  # it ended meanwhile; the stack's watch says so
         return found
 
     def _cpu(self) -> dict[str, float]:
         used = {DRIVER: time.process_time()}
         for name, pid in self._pids().items():
-            try:
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended; the stack's watch says so
                 process = psutil.Process(pid)
                 family = [process, *process.children(recursive=True)]
                 used[name] = sum(_own(member) for member in family)
-            except psutil.NoSuchProcess:
-                continue  # it ended meanwhile; the stack's watch says so
         return used
 
 
