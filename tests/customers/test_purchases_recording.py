@@ -197,10 +197,14 @@ async def test_a_time_is_believed_within_30_days_before_and_5_minutes_after(
     assert (event.occurred_at, event.effective_at) == (request.occurred_at, reply.effective_at)
 
 
-async def test_a_time_that_no_calendar_holds_is_not_believed(till: Any) -> None:
+@pytest.mark.parametrize(("seconds", "nanos"), [(2**62, 0), (0, -1), (0, 10**9)])
+async def test_a_time_that_no_calendar_holds_is_not_believed(till: Any, seconds: int, nanos: int) -> None:
     request = till.sale()
-    request.occurred_at.seconds = 10**15
-    assert (await till.stub.RecordPurchase(request)).occurred_at_implausible
+    request.occurred_at.seconds = seconds or int(till.now.timestamp())
+    request.occurred_at.nanos = nanos
+    reply = await till.stub.RecordPurchase(request)
+    assert reply.occurred_at_implausible
+    assert reply.effective_at == reply.received_at
 
 
 async def test_a_basket_discount_is_spread_by_net_with_largest_remainder(till: Any, idr: Any) -> None:

@@ -12,6 +12,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def instant_if_any(value: Timestamp) -> datetime | None:
     """Return a Timestamp as an aware datetime, None where no calendar holds it: a till's clock may say so."""
+    if not 0 <= value.nanos < 10**9:
+        return None
     try:
         return _EPOCH + timedelta(seconds=value.seconds, microseconds=value.nanos // 1000)
     except OverflowError:
