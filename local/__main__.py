@@ -122,7 +122,7 @@ def leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
 def main(argv: Sequence[str]) -> int:
     """Do what the command line says; the exit code."""
     if argv[:1] == ["demo"]:
-        from local.demo.__main__ import main as demo  # brings pandas and Faker
+        from local.demo.__main__ import main as demo  # brings pyarrow and Faker
 
         return demo(argv[1:])
     arguments, settings = _arguments(argv), LocalSettings()

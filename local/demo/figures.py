@@ -40,8 +40,7 @@ def total(samples: Iterable[Sample], name: str, **labels: str) -> float:
     return sum(
         value
         for sample, has, value in samples
-        if sample.removeprefix("langganan_") == name.removeprefix("langganan_")
-        and all(has.get(key) == wanted for key, wanted in labels.items())
+        if sample == name and all(has.get(key) == wanted for key, wanted in labels.items())
     )
 
 
