@@ -36,7 +36,7 @@ async def scrape(ports: Mapping[str, int]) -> dict[str, list[Sample]]:
 
 
 def total(samples: Iterable[Sample], name: str, **labels: str) -> float:
-    """The sum of a metric over the samples that have these labels; the house's prefix may be left out."""
+    """The sum of a metric over the samples that have these labels."""
     return sum(
         value
         for sample, has, value in samples

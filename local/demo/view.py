@@ -48,7 +48,7 @@ class View:
         progress, samples = self._progress, self._samples
         every = [sample for page in samples.values() for sample in page]
         points = total(samples.get("loyalty", ()), "langganan_loyalty_points_total", kind="EARN")
-        sent = total(samples.get("notify", ()), "notify_messages_finished_total", state="SENT")
+        sent = total(samples.get("notify", ()), "langganan_notify_messages_finished_total", state="SENT")
         return {
             "baskets/s": f"{progress.baskets_per_s:,.0f}",
             "points earned": f"{points:,.0f}",
