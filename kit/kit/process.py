@@ -28,6 +28,7 @@ from kit.sweep import Sweep, Sweeper
 
 log = structlog.get_logger()
 _PULSE_S = 1.0
+GC_THRESHOLDS = (20_000, 20, 50)
 
 
 # What an operator should know before this build is rolled out, a sentence each.
@@ -120,8 +121,10 @@ class Process:
             await self._built.server.start()
         if self._runtime.works:
             self._start_work(service)
+        # What start-up made stays; messages are freed by reference count, so cycles need looking for rarely.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
         self._status.not_ready.pop("start", None)
         await self._look_around(service)
         port = self._built.port if self._built else None

@@ -27,7 +27,7 @@ from kit.events.replay import Replayed
 log = structlog.get_logger(__name__)
 
 POLL_MS = 200
-APART_SECONDS = 0.025  # from poll to poll at least: events gather, and five cost little more than one
+APART_SECONDS = 0.05  # from poll to poll at least: events gather, and five cost little more than one
 COMMIT_SECONDS = 0.25  # offsets may lag behind effects; the inbox knows what comes again
 BACKOFF_SECONDS = (0.1, 5.0)
 LEAVE_SECONDS = 10.0

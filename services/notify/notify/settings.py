@@ -24,7 +24,7 @@ class Settings(ServiceSettings):
         description='channels set up here with their configuration, as JSON: {"email": {"host": "mail"}}; '
         "the service does not start without one",
     )
-    sweep_interval_s: float = Field(0.2, gt=0, description="how often messages to send are looked for")
+    sweep_interval_s: float = Field(0.5, gt=0, description="how often messages to send are looked for")
     send_batch: int = Field(200, ge=1, le=200, description="messages claimed at once")
     retry_s: float = Field(30.0, gt=0, description="wall seconds between a failed attempt and the next")
     lease_s: float = Field(60.0, gt=0, description="wall seconds after which an attempt counts as lost")
