@@ -109,8 +109,8 @@ async def test_a_till_that_lost_its_answer_repeats_and_gets_it(credit):
     requests = [ask(customer, 10_000) for _ in range(8)]
     for number, request in enumerate(requests):
         call = credit.holds.Authorize(request)
-        await asyncio.sleep(number / 1_000)  # the till dies earlier or later
-        call.cancel()
+        await asyncio.wait([asyncio.ensure_future(call.code())], timeout=number / 1_000)
+        call.cancel()  # the till dies before, while and after it is done
     replies = [await credit.holds.Authorize(request) for request in requests]
     assert {r.hold.state for r in replies} == {holds_pb2.HOLD_STATE_PENDING}
     assert (await credit.account(customer)).held.units == 80_000
