@@ -39,7 +39,7 @@ class ServiceSettings(BaseSettings):
     token_file: Path | None = Field(None, description="this service's own token for calls to the others")
 
     max_in_flight: int = Field(512, ge=1, description="calls under way at once before RESOURCE_EXHAUSTED")
-    max_message_bytes: int = Field(1_000_000, ge=1_000, description="largest request")
+    max_message_bytes: int = Field(5_000_000, ge=1_000, description="largest request")
     max_connection_age_s: int = Field(60, ge=1, description="a client connection is renewed after this")
     batch_max: int = Field(200, ge=1, description="requests a batch")
     batch_queue_max: int = Field(2_000, ge=1, description="requests that wait, all merchants together")
