@@ -7,9 +7,10 @@ import json
 import sys
 from datetime import datetime
 
+from kit.errors import DomainError
 from kit.events import Consumer
 from kit.events.rewind import rewind
-from kit.runtime import Build, Runtime
+from kit.runtime import Build, Runtime, Service
 from kit.settings import ServiceSettings
 
 _LIST_MAX = 1_000
@@ -29,22 +30,28 @@ async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
     """Do the command; returns the exit code."""
     service = await build(runtime)
     try:
-        consumer = service.consumer
-        assert consumer is not None, "a service with these commands has a consumer"
-        if arguments.command == "rewind":
-            settings = runtime.settings
-            group, topics = consumer.group, consumer.topics
-            places = await rewind(
-                settings.kafka_bootstrap, group, topics, arguments.to, prefix=settings.topic_prefix
-            )
-            print(f"{group} goes on from {arguments.to.isoformat()} in {len(places)} partitions")
-            return 0
-        return await _parked(arguments, consumer)
+        return await _do(arguments, runtime, service)
+    except DomainError as error:
+        print(error.message, file=sys.stderr)
+        return 1
     finally:
         for close in service.close:
             await close()
         for pool in runtime.pools:
             pool.terminate()
+
+
+async def _do(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], service: Service) -> int:
+    consumer = service.consumer
+    assert consumer is not None, "a service with these commands has a consumer"
+    if arguments.command != "rewind":
+        return await _parked(arguments, consumer)
+    settings = runtime.settings
+    places = await rewind(
+        settings.kafka_bootstrap, consumer.group, consumer.topics, arguments.to, prefix=settings.topic_prefix
+    )
+    print(f"{consumer.group} goes on from {arguments.to.isoformat()} in {len(places)} partitions")
+    return 0
 
 
 async def _parked(arguments: argparse.Namespace, consumer: Consumer) -> int:

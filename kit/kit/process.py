@@ -167,7 +167,10 @@ class Process:
             self._tasks.append(asyncio.create_task(sweeper.run(), name=f"sweep-{sweep.name}"))
 
     async def _wait_for_schema(self) -> bool:
-        """Wait until every database has this build's version; False when told to stop meanwhile."""
+        """Wait until every database has this build's version or a newer one; False when told to stop.
+
+        Newer is fine: a migration only adds what the build before it can live with (expand, then contract).
+        """
         for database in self._databases:
             known = migrate.newest(database.folders)
             url = getattr(self._runtime.settings, database.url_setting)

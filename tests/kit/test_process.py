@@ -51,6 +51,20 @@ class Tiny:
         except OSError as error:
             return 0, str(error)
 
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of the service; return (exit code, what it printed)."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(TINY),
+            *arguments,
+            env={**os.environ, **self._env},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
+
     async def becomes(self, path: str, status: int, within: float = 20) -> Any:
         """Wait until a path answers with a status; return its body."""
 
@@ -125,6 +139,25 @@ async def test_a_process_waits_for_its_schema_settles_tells_the_truth_and_ends_c
     lines = [json.loads(line) for line in tiny.log.read_text().splitlines() if line.startswith("{")]
     assert lines[-1]["event"] == "stopped"
     assert {line["service"] for line in lines if "service" in line} == {"tiny"}
+
+
+async def test_an_operator_migrates_lists_replays_and_rewinds_from_the_command_line(tiny: Tiny) -> None:
+    assert (await tiny.command("migrate"))[0] == 0
+    await tiny.becomes("/settled", 200, within=40)
+    assert await tiny.command("parked", "list") == (0, "")
+    code, said = await tiny.command("parked", "replay")
+    assert (code, "applied 0, still parked 0" in said) == (0, True)
+    code, said = await tiny.command("parked", "replay", "--customer", "c")
+    assert (code, "--merchant and --customer together" in said) == (2, True)
+    code, said = await tiny.command("rewind", "--to", "2026-01-01T00:00:00")
+    assert (code, "offset" in said) == (2, True)
+    code, said = await tiny.command("rewind", "--to", "2026-01-01T00:00:00Z")
+    assert (code, "stop the workers" in said, "Traceback" in said) == (1, True, False), said
+
+    tiny.process.send_signal(signal.SIGTERM)
+    assert await asyncio.wait_for(tiny.process.wait(), 15) == 0
+    code, said = await tiny.command("rewind", "--to", "2026-01-01T00:00:00Z")
+    assert (code, "goes on from 2026-01-01" in said) == (0, True), said
 
 
 def _metric(text: str, name: str) -> float:
