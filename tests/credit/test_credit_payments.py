@@ -52,6 +52,19 @@ async def test_the_oldest_invoice_is_paid_first(credit):
     await credit.check_books(customer)
 
 
+async def test_of_sales_in_one_second_the_one_booked_first_is_paid_first(credit):
+    customer = await credit.open()
+    at = credit.run.clock.now() - timedelta(days=1)
+    sales = [credit.sale(customer, (amount, None), at=at) for amount in range(10_000, 22_000, 1_000)]
+    await credit.deliver(*sales)
+    for sale in sales:  # one payment an invoice: each must end the next one of the order of booking
+        paid = await credit.pay(customer, sale.payload.tenders[0].amount.units)
+        (part,) = paid.allocations
+        (invoice,) = [i for i in await credit.invoices_of(customer) if i.invoice_id == part.invoice_id]
+        assert invoice.purchase_id == sale.payload.purchase_id
+    await credit.check_books(customer)
+
+
 async def test_more_than_is_owed_is_refused_and_nothing_is_written(credit, refused):
     customer = await owing(credit, 30_000)
     assert await refused(credit.payments.RecordPayment(payment(customer, 30_001))) == "OVERPAYMENT"

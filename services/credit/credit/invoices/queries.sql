@@ -19,12 +19,18 @@ INSERT INTO invoices AS i (
     merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
     due_on, issued_at, settled_at, exception
 )
-SELECT v.*
+SELECT
+    v.merchant_id, v.invoice_id, v.customer_id, v.purchase_id, v.tender_id, v.hold_id, v.amount, v.paid, v.returned,
+    v.issued_on, v.due_on, v.issued_at, v.settled_at, v.exception
 FROM unnest(
     :merchants::text[], :invoice_ids::uuid[], :customers::text[], :purchases::uuid[], :tenders::text[],
     :holds::uuid[], :amounts::bigint[], :paid::bigint[], :returned::bigint[], :issued_on::date[],
     :due_on::date[], :issued_at::timestamptz[], :settled_at::timestamptz[], :exceptions::text[]
-) AS v
+) WITH ORDINALITY AS v (
+    merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
+    due_on, issued_at, settled_at, exception, position
+)
+ORDER BY v.position  -- the invoices' numbers follow it
 ON CONFLICT (merchant_id, invoice_id) DO UPDATE
 SET
     purchase_id = excluded.purchase_id,
@@ -35,17 +41,19 @@ SET
     settled_at = excluded.settled_at;
 
 -- name: oldest_open
--- The oldest open invoices of an account that together owe at least an amount.
+-- The oldest open invoices of an account that together owe at least an amount; of the same age, the one that
+-- was booked first.
 SELECT i.*
 FROM (
     SELECT
         o.*,
-        sum(o.outstanding) OVER (ORDER BY o.issued_at, o.invoice_id) - o.outstanding AS owed_before
+        sum(o.outstanding) OVER (ORDER BY o.issued_at, o.number NULLS FIRST, o.invoice_id)
+        - o.outstanding AS owed_before
     FROM invoices AS o
     WHERE o.merchant_id = :merchant_id AND o.customer_id = :customer_id AND o.settled_at IS NULL
 ) AS i
 WHERE i.owed_before < :amount::bigint
-ORDER BY i.issued_at, i.invoice_id;
+ORDER BY i.issued_at, i.number NULLS FIRST, i.invoice_id;
 
 -- name: page
 -- A page of a customer's invoices, newest first.
