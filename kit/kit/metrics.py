@@ -70,3 +70,10 @@ PARKED_EVENTS = Gauge("langganan_parked_events", "Events parked now, by status",
 PARKED_CUSTOMERS = Gauge(
     "langganan_parked_customers", "Customers with parked events, by status", ["group", "status"]
 )
+
+# Audits, as the database says; see kit.audit.
+AUDIT_FINISHED = Gauge("langganan_audit_finished_seconds", "When an audit last ended, Unix time", ["audit"])
+AUDIT_PASSED = Gauge(
+    "langganan_audit_passed_seconds", "When an audit last ended without a difference, Unix time", ["audit"]
+)
+AUDIT_DIFFERENCES = Gauge("langganan_audit_differences", "Differences that its last run found", ["audit"])

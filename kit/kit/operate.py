@@ -1,12 +1,14 @@
-"""The operator's commands of a service: what is parked, replay it, rewind the group."""
+"""The operator's commands of a service: audit its books, list and replay what is parked, rewind the group."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from datetime import datetime
+from dataclasses import asdict
+from datetime import UTC, datetime
 
+from kit.audit import note, run_audit
 from kit.errors import DomainError
 from kit.events import Consumer
 from kit.events.rewind import rewind
@@ -17,7 +19,9 @@ _LIST_MAX = 1_000
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `parked` and `rewind` to a service's command line."""
+    """Add `audit`, `parked` and `rewind` to a service's command line."""
+    books = commands.add_parser("audit", help="fold all books again and name every difference")
+    books.add_argument("--show", type=int, default=20, help="differences to print; all are counted")
     parked = commands.add_parser("parked", help="events that could not be applied")
     parked.add_argument("action", choices=["list", "replay"])
     parked.add_argument("--merchant", default="", help="with --customer: replay that one alone")
@@ -42,6 +46,8 @@ async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
 
 
 async def _do(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], service: Service) -> int:
+    if arguments.command == "audit":
+        return await _audit(arguments, service)
     consumer = service.consumer
     assert consumer is not None, "a service with these commands has a consumer"
     if arguments.command != "rewind":
@@ -52,6 +58,19 @@ async def _do(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
     )
     print(f"{consumer.group} goes on from {arguments.to.isoformat()} in {len(places)} partitions")
     return 0
+
+
+async def _audit(arguments: argparse.Namespace, service: Service) -> int:
+    if service.audit is None:
+        print("this service keeps no books that could be audited", file=sys.stderr)
+        return 2
+    started = datetime.now(UTC)
+    outcome = await run_audit(service.pool, service.audit)
+    await note(service.pool, "audit", started, outcome)
+    for difference in outcome.first[: arguments.show]:
+        print(json.dumps(asdict(difference)))
+    print(f"looked at {outcome.looked_at} customers, found {outcome.differences} differences")
+    return 1 if outcome.differences else 0
 
 
 async def _parked(arguments: argparse.Namespace, consumer: Consumer) -> int:

@@ -1,6 +1,6 @@
 """A process of a service: its command line, its start, its health, its end.
 
-`python -m SERVICE serve | work | all | migrate | parked | rewind`.
+`python -m SERVICE serve | work | all | migrate | audit | parked | rewind`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 import uvloop
 
-from kit import http, logs, metrics, migrate, operate
+from kit import audit, http, logs, metrics, migrate, operate
 from kit.db import LOST
 from kit.events import Consumer, Relay, outbox
 from kit.rpc.server import Built, build_server
@@ -157,7 +157,7 @@ class Process:
             slices=settings.relay_slices,
         )
         self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
-        sweeps = list(service.sweeps)
+        sweeps = [*service.sweeps, audit.watch()]
         if service.consumer is not None:
             self._tasks.append(asyncio.create_task(service.consumer.run(), name="consumer"))
             sweeps.append(_not_yet(service.consumer))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kit import db
+from kit.audit import Audit
 from kit.batch import Batcher
 from kit.clock import Clock, FileClock, SystemClock
 from kit.events import Consumer
@@ -48,6 +49,7 @@ class Service:
     servicers: Sequence[Servicer] = ()
     consumer: Consumer | None = None
     sweeps: Sequence[Sweep] = ()
+    audit: Audit | None = None
     batchers: Sequence[Batcher[Any, Any]] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()
 

@@ -145,6 +145,8 @@ async def test_an_operator_migrates_lists_replays_and_rewinds_from_the_command_l
     assert (await tiny.command("migrate"))[0] == 0
     await tiny.becomes("/settled", 200, within=40)
     assert await tiny.command("parked", "list") == (0, "")
+    code, said = await tiny.command("audit")
+    assert (code, "keeps no books" in said) == (2, True)
     code, said = await tiny.command("parked", "replay")
     assert (code, "applied 0, still parked 0" in said) == (0, True)
     code, said = await tiny.command("parked", "replay", "--customer", "c")

@@ -37,6 +37,15 @@ CREATE TABLE public.accounts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.audits (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    looked_at bigint NOT NULL,
+    differences bigint NOT NULL,
+    passed_at timestamp with time zone
+);
+
 CREATE TABLE public.entries (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
@@ -134,9 +143,19 @@ CREATE TABLE public.invoices (
     issued_at timestamp with time zone NOT NULL,
     settled_at timestamp with time zone,
     exception text DEFAULT ''::text NOT NULL,
+    number bigint,
     CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
 )
 WITH (fillfactor='80');
+
+CREATE SEQUENCE public.invoices_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+ALTER SEQUENCE public.invoices_number_seq OWNED BY public.invoices.number;
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
@@ -214,11 +233,16 @@ CREATE TABLE public.payments (
 
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 
+ALTER TABLE ONLY public.invoices ALTER COLUMN number SET DEFAULT nextval('public.invoices_number_seq'::regclass);
+
 ALTER TABLE ONLY public.account_changes
     ADD CONSTRAINT account_changes_pkey PRIMARY KEY (merchant_id, kind, request_id);
 
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (merchant_id, customer_id);
+
+ALTER TABLE ONLY public.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_cause_once UNIQUE (merchant_id, customer_id, cause_type, cause_id, line, effect);

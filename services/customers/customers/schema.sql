@@ -1,3 +1,12 @@
+CREATE TABLE public.audits (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    looked_at bigint NOT NULL,
+    differences bigint NOT NULL,
+    passed_at timestamp with time zone
+);
+
 CREATE TABLE public.customer_statistics (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
@@ -197,6 +206,9 @@ CREATE TABLE public.stores (
 );
 
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
+
+ALTER TABLE ONLY public.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.customer_statistics
     ADD CONSTRAINT customer_statistics_pkey PRIMARY KEY (merchant_id, customer_id);

@@ -40,6 +40,15 @@ CREATE TABLE public.adjustments (
 
 COMMENT ON COLUMN public.adjustments.origin IS 'A serialized types.v1.Origin; empty: none was given.';
 
+CREATE TABLE public.audits (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    looked_at bigint NOT NULL,
+    differences bigint NOT NULL,
+    passed_at timestamp with time zone
+);
+
 CREATE TABLE public.entries (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
@@ -290,6 +299,9 @@ ALTER TABLE ONLY public.accounts
 
 ALTER TABLE ONLY public.adjustments
     ADD CONSTRAINT adjustments_pkey PRIMARY KEY (merchant_id, adjustment_id);
+
+ALTER TABLE ONLY public.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_cause_key UNIQUE (merchant_id, customer_id, cause_id, line_id, kind, cause);

@@ -1,3 +1,12 @@
+CREATE TABLE public.audits (
+    name text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone NOT NULL,
+    looked_at bigint NOT NULL,
+    differences bigint NOT NULL,
+    passed_at timestamp with time zone
+);
+
 CREATE TABLE public.inbox (
     day date NOT NULL,
     event_id uuid NOT NULL
@@ -110,6 +119,9 @@ COMMENT ON TABLE public.recipients IS 'One row a customer: the lock that guards 
 COMMENT ON COLUMN public.recipients.merged_into IS 'The customer that absorbed this one; later messages go there.';
 
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
+
+ALTER TABLE ONLY public.audits
+    ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);
