@@ -23,7 +23,9 @@ ALGORITHM = "Ed25519"
 INTERNAL = ".internal"
 
 # What a service may call of the others; it needs no more.
-SERVICE_SCOPES = {"notify": ["customers.contacts.internal"]}
+SERVICE_SCOPES = {
+    "notify": ["customers.contacts.internal", "customers.birthdays.internal", "credit.invoices.read"],
+}
 
 
 def service_subject(service: str) -> str:

@@ -39,7 +39,7 @@ PROMISED = {
     "customers.v1.CustomerService": "CreateCustomer GetCustomer UpdateCustomer Identify",
     "customers.v1.PurchaseService": "RecordPurchase QuoteReturn RecordReturn GetPurchase ListPurchases "
     "ListExceptions ResolveException",
-    "customers.v1.ContactService": "GetContacts SetConsent ListConsents",
+    "customers.v1.ContactService": "GetContacts SetConsent ListConsents ListBirthdays",
     "customers.v1.MerchantService": "SetMerchant GetMerchant SetStore ListStores",
     "loyalty.v1.ProgramService": "GetProgram SetProgram ListPlugins",
     "loyalty.v1.RedemptionService": "Quote Reserve Release GetReservation ListExceptions ResolveException",

@@ -40,14 +40,14 @@ class _Names:
 
 
 def scopes_of(service: str) -> dict[str, str]:
-    """Return method path → scope of a service; raise where a method of ours has none or streams."""
+    """Return method path → scope of a service; raise where a method of ours has none or takes a stream."""
     scopes: dict[str, str] = {}
     for method in descriptor_pool.Default().FindServiceByName(service).methods:
         scope = method.GetOptions().Extensions[scope_pb2.scope]
         if not scope:
             raise RuntimeError(f"{service}.{method.name} declares no scope; add (langganan.options.v1.scope)")
-        if method.client_streaming or method.server_streaming:
-            raise RuntimeError(f"{service}.{method.name} streams; the interceptors guard unary methods only")
+        if method.client_streaming:
+            raise RuntimeError(f"{service}.{method.name} takes a stream; the interceptors guard one request")
         scopes[f"/{service}/{method.name}"] = scope
     return scopes
 

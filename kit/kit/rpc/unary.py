@@ -1,7 +1,10 @@
-"""What the interceptors share: wrap each unary method once, not at every call."""
+"""What the interceptors share: wrap each method once, not at every call; an answer may be one or a stream."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,9 +15,10 @@ Behaviour = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]
 
 
 class UnaryInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Wraps unary methods with `wrap`; streams (health, reflection) pass unwrapped.
+    """Wraps methods that take one request with `wrap`; streams of requests (reflection) pass unwrapped.
 
-    The server refuses to start with a streaming method of ours, so nothing of ours passes unwrapped.
+    The server refuses to start with a method of ours that takes a stream, so nothing of ours passes
+    unwrapped. A stream of answers is written as it is made: a slow reader holds its method back.
     """
 
     def __init__(self) -> None:
@@ -27,16 +31,36 @@ class UnaryInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Return the wrapped handler; the same one as long as the inner one is the same."""
         handler = await continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
+        if handler is None or handler.request_streaming:
             return handler
         method = handler_call_details.method
         known = self._wrapped.get(method)
         if known is not None and known[0] is handler:
             return known[1]
-        wrapped = grpc.unary_unary_rpc_method_handler(
-            self.wrap(method, handler.unary_unary),
+        if handler.response_streaming:
+            make, behaviour = grpc.unary_stream_rpc_method_handler, _written(handler.unary_stream)
+        else:
+            make, behaviour = grpc.unary_unary_rpc_method_handler, handler.unary_unary
+        wrapped = make(
+            self.wrap(method, behaviour),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
         self._wrapped[method] = (handler, wrapped)
         return wrapped
+
+
+def _written(behaviour: Callable[..., Any]) -> Behaviour:
+    """Return a stream's behaviour as one that writes its answers, and so can be wrapped like any other."""
+    if not inspect.isasyncgenfunction(behaviour):
+        return behaviour
+
+    async def written(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        async with contextlib.aclosing(behaviour(request, context)) as answers:
+            async for answer in answers:
+                try:
+                    await context.write(answer)
+                except grpc.aio.InternalError:  # the reader has gone, or its deadline has passed
+                    raise asyncio.CancelledError from None
+
+    return written

@@ -29,8 +29,21 @@ class _Metadata(grpc.aio.UnaryUnaryClientInterceptor):  # type: ignore[type-arg]
         self._pairs = pairs
 
     async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        metadata = grpc.aio.Metadata(*(details.metadata or ()), *self._pairs)
-        return await continuation(details._replace(metadata=metadata), request)
+        return await continuation(_with(details, self._pairs), request)
+
+
+class _StreamMetadata(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[type-arg]
+    """The same for streams of answers: a channel takes one kind of call of each interceptor."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
+        return await continuation(_with(details, self._pairs), request)
+
+
+def _with(details: Any, pairs: Sequence[tuple[str, str]]) -> Any:
+    return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), *pairs))
 
 
 class Running:
@@ -57,7 +70,7 @@ class Running:
             merchant=merchant, scopes=self.all_scopes if scopes is None else scopes, subject=subject
         )
         pairs = [("authorization", f"Bearer {token}"), ("accept-language", language)]
-        channel = self.channel(_Metadata(pairs))
+        channel = self.channel(_Metadata(pairs), _StreamMetadata(pairs))
         return stub(channel)
 
     def channel(self, *interceptors: Any) -> grpc.aio.Channel:

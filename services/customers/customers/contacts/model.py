@@ -20,7 +20,7 @@ DEFAULT_REGION = "ID"
 E164_DIGITS = 15
 ADULT_YEARS = 18
 # Contract (rules.md, Identity and privacy): no consent is needed, but it can be withdrawn for a channel.
-ON_CONTRACT = frozenset({"CONFIRMATION", "PAYMENT_REMINDER"})
+ON_CONTRACT = frozenset({"CONFIRMATION", "PAYMENT_REMINDER", "MEMBERSHIP"})
 
 # The common case, read without the library: an Indonesian mobile number as dialled or in E.164.
 _ID_MOBILE = re.compile(r"(?:\+62|0)(8\d{8,10})", re.ASCII)

@@ -70,3 +70,21 @@ SELECT * FROM consents
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND seq < :before
 ORDER BY seq DESC
 LIMIT :size;
+
+-- name: born_on
+-- Customers behind the tokens of a month and day, by id, after one of them, in the vault.
+SELECT DISTINCT customer_id
+FROM search_index
+WHERE
+    merchant_id = :merchant_id AND kind = 'birth_date' AND token = ANY(:tokens::bytea[])
+    AND customer_id > :after
+ORDER BY customer_id
+LIMIT :size;
+
+-- name: celebrating
+-- Which of these customers have a birthday of their own now, and where, in the customers database.
+SELECT c.customer_id, c.time_zone, c.home_store_id
+FROM unnest(:customers::text[]) AS w (customer_id)
+INNER JOIN customers AS c ON c.merchant_id = :merchant_id AND c.customer_id = w.customer_id
+WHERE c.kind = 'PERSON' AND c.status = 'ACTIVE'
+ORDER BY c.customer_id;

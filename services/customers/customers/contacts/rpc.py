@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from customers.contacts.birthdays import Birthdays, check_day
 from customers.contacts.consents import Consents, local_minor
 from customers.contacts.model import agreed, refusal
 from customers.contacts.reading import Found, Inquiry, Reachable, Standing
@@ -34,6 +35,7 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
         self._pool, self._vault, self._shops = pool, vault, shops
         self._inquiring, self._clock = inquiring, clock
         self._consents = Consents(pool, vault, shops)
+        self._birthdays = Birthdays(pool, vault, shops)
 
     async def GetContacts(
         self, request: contacts_pb2.GetContactsRequest, context: Any
@@ -114,6 +116,14 @@ class ContactService(contacts_pb2_grpc.ContactServiceServicer):
         consents, following = await self._consents.page(customer_id, who, before, size)
         token = "" if following is None else paging.encode([following], *bound)
         return contacts_pb2.ListConsentsResponse(consents=consents, next_page_token=token)
+
+    async def ListBirthdays(
+        self, request: contacts_pb2.ListBirthdaysRequest, context: Any
+    ) -> AsyncIterator[contacts_pb2.ListBirthdaysResponse]:
+        """Stream who has a birthday on a day of the calendar."""
+        born, who = check_day(request.month, request.day), reader(Origin())
+        async for batch in self._birthdays.batches(born, who, self._clock.now()):
+            yield contacts_pb2.ListBirthdaysResponse(birthdays=batch)
 
 
 def _seq(id_: str | int) -> int:
