@@ -40,6 +40,9 @@ class ServiceSettings(BaseSettings):
 
     max_in_flight: int = Field(512, ge=1, description="calls under way at once before RESOURCE_EXHAUSTED")
     max_message_bytes: int = Field(5_000_000, ge=1_000, description="largest request")
+    stream_write_s: float = Field(
+        10.0, gt=0, description="seconds that a client may take to read on in a stream before it is ended"
+    )
     max_connection_age_s: int = Field(60, ge=1, description="a client connection is renewed after this")
     batch_max: int = Field(200, ge=1, description="requests a batch")
     batch_queue_max: int = Field(2_000, ge=1, description="requests that wait, all merchants together")

@@ -6,8 +6,9 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from kit import auth
+from kit import auth, metrics
 from kit.errors import NotFound
 from kit.rpc import build_server
 from kit.rpc.server import scopes_of
@@ -16,9 +17,8 @@ from kit.testing import Keys, eventually
 from kit.testing.refusals import error_info
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
 
-SCOPE = scopes_of("langganan.customers.v1.ContactService")[
-    "/langganan.customers.v1.ContactService/ListBirthdays"
-]
+SERVICE = "langganan.customers.v1.ContactService"
+SCOPE = scopes_of(SERVICE)[f"/{SERVICE}/ListBirthdays"]
 REQUEST = contacts_pb2.ListBirthdaysRequest(month=3, day=1)
 
 
@@ -49,7 +49,7 @@ class Greeter:
     """One server and a way to call it."""
 
     def __init__(self, servicer: Birthdays, channel: grpc.aio.Channel, keys: Keys) -> None:
-        self.servicer, self.keys = servicer, keys
+        self.servicer, self.keys, self.channel = servicer, keys, channel
         self.stub: Any = contacts_pb2_grpc.ContactServiceStub(channel)
 
     def call(
@@ -67,9 +67,18 @@ class Greeter:
         return str(error_info(caught.value).reason)
 
 
+PATIENCE_S = 0.3
+
+
 @pytest.fixture
-async def greeter(keys: Keys) -> AsyncIterator[Greeter]:
-    settings = ServiceSettings(database_url="unused", jwks_files=[keys.jwks], max_in_flight=2)
+async def greeter(keys: Keys, request: pytest.FixtureRequest) -> AsyncIterator[Greeter]:
+    """A server that ends a stream that nobody reads as a test's parameter says, or after 10 s."""
+    settings = ServiceSettings(
+        database_url="unused",
+        jwks_files=[keys.jwks],
+        max_in_flight=2,
+        stream_write_s=getattr(request, "param", 10.0),
+    )
     servicer = Birthdays()
     add = contacts_pb2_grpc.add_ContactServiceServicer_to_server
     built = await build_server(settings, [(add, servicer)])
@@ -119,3 +128,49 @@ async def test_a_stream_ends_at_its_deadline(greeter: Greeter) -> None:
     await eventually(call.done)
     assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await eventually(lambda: greeter.servicer.ended == 1)
+
+
+@pytest.mark.parametrize("greeter", [PATIENCE_S], indirect=True)
+async def test_a_reader_that_stops_reading_is_ended_and_costs_only_what_the_wire_holds(
+    greeter: Greeter,
+) -> None:
+    greeter.servicer.count, greeter.servicer.size = 2_000, 10_000
+    exhausted = metrics.GRPC_HANDLED.labels(SERVICE, "ListBirthdays", "ResourceExhausted")
+    before = exhausted._value.get()
+    slow = greeter.call()
+    await slow.read()
+    await eventually(lambda: greeter.servicer.ended == 1)
+    assert greeter.servicer.made < greeter.servicer.count / 2, "the list was made for nobody"
+    assert exhausted._value.get() == before + 1
+    greeter.servicer.count = 3
+    for _ in range(3):
+        assert len([answer async for answer in greeter.call()]) == 3, "its place was given to others"
+    slow.cancel()
+
+
+@pytest.mark.parametrize("greeter", [PATIENCE_S], indirect=True)
+async def test_a_slow_reader_that_reads_is_served_to_the_end(greeter: Greeter) -> None:
+    greeter.servicer.count, greeter.servicer.size = 500, 10_000
+    call, got = greeter.call(), 0
+    health = health_pb2_grpc.HealthStub(greeter.channel)
+    while await call.read() is not grpc.aio.EOF:
+        got += 1
+        await health.Check(health_pb2.HealthCheckRequest())  # slower than the server by a whole call
+    assert got == 500
+
+
+async def test_a_database_lost_half_way_is_unavailable_so_that_the_reader_begins_again(
+    greeter: Greeter,
+) -> None:
+    greeter.servicer.error = ConnectionResetError("gone")
+    assert await greeter.reason(greeter.call()) == "DATABASE_UNAVAILABLE"
+
+
+async def test_a_stream_that_is_no_generator_stops_the_start(keys: Keys) -> None:
+    class Writes(contacts_pb2_grpc.ContactServiceServicer):
+        async def ListBirthdays(self, request: Any, context: Any) -> None:  # type: ignore[override]
+            """Would write past a slow reader."""
+
+    settings = ServiceSettings(database_url="unused", jwks_files=[keys.jwks])
+    with pytest.raises(RuntimeError, match="ListBirthdays streams; write it as an async generator"):
+        await build_server(settings, [(contacts_pb2_grpc.add_ContactServiceServicer_to_server, Writes())])

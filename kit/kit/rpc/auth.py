@@ -8,10 +8,10 @@ from typing import Any
 import grpc
 
 from kit import auth
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 
-class AuthInterceptor(UnaryInterceptor):
+class AuthInterceptor(Interceptor):
     """`scopes` maps "/package.Service/Method" to the scope it needs; others pass without a token."""
 
     def __init__(self, verifier: auth.Verifier, scopes: Mapping[str, str]) -> None:

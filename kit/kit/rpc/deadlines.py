@@ -8,10 +8,10 @@ import grpc
 
 from kit import deadline
 from kit.errors import DeadlineExceeded
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 
-class DeadlineInterceptor(UnaryInterceptor):
+class DeadlineInterceptor(Interceptor):
     """Makes the deadline known to batches and outgoing calls (kit.deadline)."""
 
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:

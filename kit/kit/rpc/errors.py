@@ -12,7 +12,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from kit import db
 from kit.errors import DomainError, InvalidArgument, ResourceExhausted, Unavailable
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 log = structlog.get_logger()
 DOMAIN = "langganan"
@@ -67,7 +67,7 @@ def _pushback(seconds: float) -> str:
     return str(int(seconds * 1000)) if seconds <= _PUSHBACK_MAX_S else "-1"
 
 
-class ErrorsInterceptor(UnaryInterceptor):
+class ErrorsInterceptor(Interceptor):
     """Domain errors become their status; anything else is our fault: INTERNAL, logged with its trace."""
 
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:

@@ -8,12 +8,12 @@ import grpc
 
 from kit import metrics
 from kit.errors import ResourceExhausted
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 _UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
 
 
-class LimitsInterceptor(UnaryInterceptor):
+class LimitsInterceptor(Interceptor):
     """Counts what is in flight; health and reflection always pass."""
 
     def __init__(self, max_in_flight: int) -> None:

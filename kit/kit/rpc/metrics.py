@@ -10,12 +10,12 @@ import grpc
 
 from kit import metrics
 from kit.errors import DomainError
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 _CODES = {code: code.name.title().replace("_", "") for code in grpc.StatusCode} | {grpc.StatusCode.OK: "OK"}
 
 
-class MetricsInterceptor(UnaryInterceptor):
+class MetricsInterceptor(Interceptor):
     """Inside the errors interceptor, so that it sees domain errors as they were raised."""
 
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:

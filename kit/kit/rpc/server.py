@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import grpc
@@ -18,6 +20,7 @@ from kit.rpc.deadlines import DeadlineInterceptor
 from kit.rpc.errors import ErrorsInterceptor
 from kit.rpc.limits import LimitsInterceptor
 from kit.rpc.metrics import MetricsInterceptor
+from kit.rpc.streams import StreamsInterceptor
 from kit.rpc.validation import ValidationInterceptor
 from kit.settings import ServiceSettings
 from langganan.options.v1 import scope_pb2
@@ -31,12 +34,22 @@ class _Names:
 
     def __init__(self) -> None:
         self.services: list[str] = []
+        self._handlers: list[Any] = []
 
     def add_generic_rpc_handlers(self, handlers: Sequence[Any]) -> None:
+        self._handlers += handlers
         self.services += [h.service_name() for h in handlers]
 
     def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
         """Newer generated code registers twice; the generic one suffices here."""
+
+    def check_streams(self, methods: Iterable[str]) -> None:
+        """Raise where one of `methods` streams in another form than the interceptors pace."""
+        for method in methods:
+            found = (h.service(SimpleNamespace(method=method)) for h in self._handlers)
+            for handler in filter(None, found):
+                if handler.response_streaming and not inspect.isasyncgenfunction(handler.unary_stream):
+                    raise RuntimeError(f"{method} streams; write it as an async generator")
 
 
 def scopes_of(service: str) -> dict[str, str]:
@@ -75,6 +88,7 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
     for add, servicer in servicers:
         add(servicer, names)
     scopes = {method: scope for name in names.services for method, scope in scopes_of(name).items()}
+    names.check_streams(scopes)
     verifier = Verifier(
         settings.jwks_files,
         settings.audience,
@@ -91,6 +105,7 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
             DeadlineInterceptor(),
             AuthInterceptor(verifier, scopes),
             ValidationInterceptor(),
+            StreamsInterceptor(settings.stream_write_s),
         ],
         options=[
             ("grpc.so_reuseport", 0),

@@ -9,12 +9,12 @@ import grpc
 from protovalidate import Validator
 
 from kit.rpc.errors import BadRequest
-from kit.rpc.unary import Behaviour, UnaryInterceptor
+from kit.rpc.interceptor import Behaviour, Interceptor
 
 _MAX_VIOLATIONS = 20
 
 
-class ValidationInterceptor(UnaryInterceptor):
+class ValidationInterceptor(Interceptor):
     """One validator for the process: it keeps the compiled rules."""
 
     def __init__(self) -> None:
