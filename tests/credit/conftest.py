@@ -265,6 +265,22 @@ def credit(credit_service: Running) -> Credit:
 
 
 @pytest.fixture
+async def alone(
+    new_database: Callable[..., Awaitable[str]], keys: Keys
+) -> AsyncIterator[Callable[..., Awaitable[Credit]]]:
+    """`await alone(at)`: a service with a database of its own and a clock that stands at `at` until moved."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(at: datetime = NOON, **settings: Any) -> Credit:
+            own = Settings(database_url=await new_database("credit"), **settings)
+            return Credit(
+                await stack.enter_async_context(running("credit", build, own, keys, ManualClock(at)))
+            )
+
+        yield start
+
+
+@pytest.fixture
 async def other_processes(
     credit_service: Running, credit_settings: Settings, keys: Keys
 ) -> AsyncIterator[Callable[[str], list[holds_pb2_grpc.HoldServiceAsyncStub]]]:

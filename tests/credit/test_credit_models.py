@@ -48,6 +48,36 @@ def test_what_is_approved(of, amount, reason):
 
 
 @pytest.mark.parametrize(
+    ("of", "reason"),
+    [
+        (account(), Reason.OVERDUE),
+        (account(limit=0), Reason.OVERDUE),
+        (account(status=Status.SUSPENDED), Reason.ACCOUNT_SUSPENDED),
+        (account(status=Status.UNOPENED), Reason.NO_ACCOUNT),
+        (account(erased=True), Reason.CUSTOMER_ERASED),
+    ],
+)
+def test_what_is_said_of_a_blocked_account(of, reason):
+    assert declined(of, 1, blocked=True) is reason
+
+
+@pytest.mark.parametrize(
+    ("oldest_due", "zone", "blocked"),
+    [
+        (None, "Asia/Jakarta", False),
+        (date(2026, 4, 17), "Asia/Jakarta", False),  # 14 days before 1 May
+        (date(2026, 4, 16), "Asia/Jakarta", True),
+        (date(2026, 4, 16), "America/Los_Angeles", False),  # where it is still 30 April
+        (date(2026, 4, 15), "America/Los_Angeles", True),
+    ],
+)
+def test_an_account_is_blocked_once_an_invoice_is_overdue_for_more_than_14_local_days(
+    oldest_due, zone, blocked
+):
+    assert account(time_zone=zone).is_blocked(oldest_due, AT, 14) is blocked
+
+
+@pytest.mark.parametrize(
     ("found", "amount", "alone", "verdict"),
     [
         (hold(), 50, False, Verdict(captures=True)),

@@ -8,6 +8,8 @@ from credit import hears
 from credit.accounts.rpc import AccountService
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
+from credit.notices import sweep as notices
+from credit.notices.model import Steps
 from credit.payments.rpc import PaymentService
 from credit.settings import Settings
 from kit.events import Consumer
@@ -28,11 +30,15 @@ async def build(runtime: Runtime[Settings]) -> Service:
     pool = await runtime.pool()
     batcher = authorizer(pool, settings.batch_max, settings.batch_queue_max)
     ttl = timedelta(seconds=settings.hold_ttl_s)
+    block = settings.block_after_days
+    steps = Steps(
+        settings.notice_hour, frozenset(settings.notice_days_before), frozenset(settings.notice_days_after)
+    )
     return Service(
         pool=pool,
         servicers=[
-            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock)),
-            (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl)),
+            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock, block)),
+            (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl, block)),
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
         ],
@@ -45,5 +51,6 @@ async def build(runtime: Runtime[Settings]) -> Service:
             lock=hears.lock,
             prefix=settings.topic_prefix,
         ),
+        sweeps=[notices.sweep(steps)],
         batchers=[batcher],
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from credit.accounts.encode import day, stamp
 from credit.accounts.model import Account
 from credit.invoices.model import Invoice
+from credit.notices.model import Kind, Notice
 from kit.events import Outgoing
 from langganan.events.v1 import credit_pb2
 
@@ -69,3 +70,25 @@ def payment_received(
         received_at=stamp(at),
     )
     return Outgoing("payment-received", account.merchant_id, account.customer_id, payload, at)
+
+
+def payment_notice(notice: Notice, at: datetime) -> Outgoing:
+    """What is owed was looked at on a local day: payment-overdue, or payment-due where nothing is overdue."""
+    account = notice.account
+    payload: credit_pb2.PaymentDue | credit_pb2.PaymentOverdue
+    if notice.kind is Kind.OVERDUE:
+        type_ = "payment-overdue"
+        payload = credit_pb2.PaymentOverdue(overdue=[_open(i) for i in notice.overdue])
+    else:
+        type_, payload = "payment-due", credit_pb2.PaymentDue()
+    payload.merchant_id, payload.customer_id = account.key
+    payload.local_date.CopyFrom(day(notice.local_date))
+    payload.due.extend(_open(i) for i in notice.due)
+    payload.currency_code, payload.minor_digits = account.currency_code, account.minor_digits
+    return Outgoing(type_, account.merchant_id, account.customer_id, payload, at)
+
+
+def _open(invoice: Invoice) -> credit_pb2.OpenInvoice:
+    return credit_pb2.OpenInvoice(
+        invoice_id=invoice.invoice_id, outstanding=invoice.outstanding, due_on=day(invoice.due_on)
+    )

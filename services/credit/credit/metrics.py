@@ -20,3 +20,4 @@ NOBODYS = Counter(
     "On-account tenders of sales that name no customer: listed, posted to nobody",
 )
 PAYMENTS = Counter("langganan_credit_payments_total", "Payments booked")
+NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])

@@ -157,6 +157,15 @@ CREATE SEQUENCE public.invoices_number_seq
 
 ALTER SEQUENCE public.invoices_number_seq OWNED BY public.invoices.number;
 
+CREATE TABLE public.notices (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    local_date date NOT NULL,
+    kind text NOT NULL,
+    said_at timestamp with time zone NOT NULL,
+    CONSTRAINT notices_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
+);
+
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
     topic text NOT NULL,
@@ -265,6 +274,9 @@ ALTER TABLE ONLY public.invoice_exceptions
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_pkey PRIMARY KEY (merchant_id, invoice_id);
 
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (merchant_id, customer_id, local_date);
+
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
 
@@ -274,11 +286,17 @@ ALTER TABLE ONLY public.parked_events
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (merchant_id, payment_id);
 
+CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
+
 CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree (merchant_id, marked_at, exception_id);
 
 CREATE UNIQUE INDEX invoice_exceptions_request ON public.invoice_exceptions USING btree (merchant_id, request_id) WHERE (request_id IS NOT NULL);
 
+CREATE INDEX invoices_due ON public.invoices USING btree (due_on, merchant_id, customer_id) WHERE (settled_at IS NULL);
+
 CREATE INDEX invoices_of_customer ON public.invoices USING btree (merchant_id, customer_id, issued_at, invoice_id);
+
+CREATE INDEX invoices_oldest_due ON public.invoices USING btree (merchant_id, customer_id, due_on) WHERE (settled_at IS NULL);
 
 CREATE INDEX invoices_open ON public.invoices USING btree (merchant_id, customer_id, issued_at, invoice_id) WHERE (settled_at IS NULL);
 

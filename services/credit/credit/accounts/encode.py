@@ -44,8 +44,8 @@ def day(value: date) -> Date:
     return Date(year=value.year, month=value.month, day=value.day)
 
 
-def account(found: Account, overdue: int) -> accounts_pb2.Account:
-    """An open account; `overdue` in minor units."""
+def account(found: Account, overdue: int, *, blocked: bool) -> accounts_pb2.Account:
+    """An open account; `overdue` in minor units; `blocked`: for that, nothing is approved."""
     shown = accounts_pb2.Account(
         customer_id=found.customer_id,
         status=accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}"),
@@ -58,6 +58,7 @@ def account(found: Account, overdue: int) -> accounts_pb2.Account:
         credit_balance=money(found, found.credit_balance),
         available=money(found, found.available),
         overdue=money(found, overdue),
+        blocked=blocked,
         net_days=found.net_days,
         limit_wished=money(found, found.limit_wished) if found.limit_wished else None,
         customer_erased=found.erased,

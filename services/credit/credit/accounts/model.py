@@ -71,6 +71,10 @@ class Account:
         """The date on which what is charged at `at` is due."""
         return self.local_date(at) + timedelta(days=self.net_days)
 
+    def is_blocked(self, oldest_due: date | None, at: datetime, after_days: int) -> bool:
+        """Whether the oldest open due date lies more than so many days before the local date of `at`."""
+        return oldest_due is not None and self.local_date(at) - oldest_due > timedelta(days=after_days)
+
 
 class Cause(StrEnum):
     """What an entry comes from."""

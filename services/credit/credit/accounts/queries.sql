@@ -29,9 +29,21 @@ SELECT a.*
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
 JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id;
 
--- name: overdue$
--- What of the open invoices is past its due date on a local day.
-SELECT coalesce(sum(outstanding), 0)::bigint
+-- name: zones
+-- The zones that accounts are in: one probe of an index for each, however many accounts there are.
+WITH RECURSIVE z AS (
+    SELECT min(time_zone) AS time_zone FROM accounts
+    UNION ALL
+    SELECT (SELECT min(a.time_zone) FROM accounts AS a WHERE a.time_zone > z.time_zone)
+    FROM z
+    WHERE z.time_zone IS NOT NULL
+)
+
+SELECT time_zone FROM z WHERE time_zone IS NOT NULL;
+
+-- name: overdue^
+-- What of the open invoices is past its due date on a local day, and the oldest such date.
+SELECT coalesce(sum(outstanding), 0)::bigint AS amount, min(due_on) AS oldest_due
 FROM invoices
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at IS NULL AND due_on < :today;
 

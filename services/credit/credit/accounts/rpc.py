@@ -16,8 +16,8 @@ from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
 class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     """The servicer; each change runs in a transaction of its own."""
 
-    def __init__(self, pool: db.Pool, clock: Clock) -> None:
-        self._pool, self._clock = pool, clock
+    def __init__(self, pool: db.Pool, clock: Clock, block_after_days: int) -> None:
+        self._pool, self._clock, self._block_after_days = pool, clock, block_after_days
 
     async def OpenAccount(
         self, request: accounts_pb2.OpenAccountRequest, context: Any
@@ -85,5 +85,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             return await self._show(conn, account)
 
     async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
-        today = account.local_date(self._clock.now())
-        return encode.account(account, await store.overdue(conn, account, today))
+        now = self._clock.now()
+        overdue, oldest_due = await store.overdue(conn, account, account.local_date(now))
+        blocked = account.is_blocked(oldest_due, now, self._block_after_days)
+        return encode.account(account, overdue, blocked=blocked)

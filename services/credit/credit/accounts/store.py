@@ -78,12 +78,17 @@ def decode(row: Any) -> Account:
     )
 
 
-async def overdue(conn: db.Conn, account: Account, today: date) -> int:
-    """Return what of the account's invoices is past its due date on a local day, minor units."""
+async def zones(conn: db.Conn) -> list[str]:
+    """Return the time zones that accounts are in."""
+    return [row["time_zone"] async for row in queries.zones(conn)]
+
+
+async def overdue(conn: db.Conn, account: Account, today: date) -> tuple[int, date | None]:
+    """Return what of the account is past its due date on a local day, minor units, and since when."""
     found = await queries.overdue(
         conn, merchant_id=account.merchant_id, customer_id=account.customer_id, today=today
     )
-    return int(found)
+    return found["amount"], found["oldest_due"]
 
 
 async def is_booked(conn: db.Conn, account: Account) -> bool:

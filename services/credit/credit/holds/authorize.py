@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from google.type.money_pb2 import Money
 
@@ -22,13 +22,17 @@ from kit.fingerprint import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish to keep credit aside; ttl is what the till asked for, None: `usual_ttl`."""
+    """A wish to keep credit aside; ttl is what the till asked for, None: `usual_ttl`.
+
+    Declined once an open invoice is due for more than `block_after_days` local days.
+    """
 
     key: Key
     hold_id: str
     amount: Money
     ttl: timedelta | None
     usual_ttl: timedelta
+    block_after_days: int
     till: Till
     at: datetime
     dry_run: bool = False
@@ -95,11 +99,13 @@ class _Fold:
 
     def __init__(self) -> None:
         self._accounts: dict[Key, Account] = {}
+        self._oldest_due: dict[Key, date | None] = {}
         self._holds: dict[HoldKey, Hold] = {}
         self.new: dict[HoldKey, Hold] = {}
 
     def know(self, ask: Ask, found: store.Known) -> None:
         self._accounts[ask.key] = found.account or Account(ask.key.merchant_id, ask.key.customer_id)
+        self._oldest_due[ask.key] = found.oldest_due
         if found.hold is not None:
             self._holds[ask.hold_key] = found.hold
 
@@ -117,7 +123,8 @@ class _Fold:
 
     def _hold(self, ask: Ask, account: Account) -> Hold:
         amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
-        reason = declined(account, amount or 0)
+        blocked = account.is_blocked(self._oldest_due[ask.key], ask.at, ask.block_after_days)
+        reason = declined(account, amount or 0, blocked=blocked)
         return Hold(
             merchant_id=ask.key.merchant_id,
             hold_id=ask.hold_id,

@@ -11,7 +11,7 @@ from credit.accounts.model import Account, Key, Status
 
 
 class State(StrEnum):
-    """Where a hold stands; EXPIRED is for the expiry that a later feature brings."""
+    """Where a hold stands; EXPIRED: nobody used it in time."""
 
     PENDING = "PENDING"
     DECLINED = "DECLINED"
@@ -27,6 +27,7 @@ class Reason(StrEnum):
     ACCOUNT_SUSPENDED = "ACCOUNT_SUSPENDED"
     OVER_LIMIT = "OVER_LIMIT"
     CUSTOMER_ERASED = "CUSTOMER_ERASED"
+    OVERDUE = "OVERDUE"
 
 
 class Till(NamedTuple):
@@ -89,14 +90,16 @@ class Hold:
         return (self.amount or 0) if self.state is State.PENDING else 0
 
 
-def declined(account: Account, amount: int) -> Reason | None:
-    """Return why `amount` is not approved on the account; None: it is."""
+def declined(account: Account, amount: int, *, blocked: bool = False) -> Reason | None:
+    """Return why `amount` is not approved on the account; None: it is. `blocked`: too long overdue."""
     if account.erased:
         return Reason.CUSTOMER_ERASED
     if not account.is_open:
         return Reason.NO_ACCOUNT
     if account.status is Status.SUSPENDED:
         return Reason.ACCOUNT_SUSPENDED
+    if blocked:  # before the limit: a smaller amount would not help
+        return Reason.OVERDUE
     if amount > account.available:
         return Reason.OVER_LIMIT
     return None

@@ -1,5 +1,6 @@
 -- name: read_for_authorize
--- One row a request, in order: the account if it is known, the hold if its id is.
+-- One row a request, in order: the account if it is known, since when the longest due of its open invoices
+-- is due, the hold if its id is.
 SELECT
     a.merchant_id,
     a.customer_id,
@@ -17,6 +18,11 @@ SELECT
     a.merged_into,
     a.opened_at,
     a.revision,
+    (
+        SELECT min(i.due_on)
+        FROM invoices AS i
+        WHERE i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id AND i.settled_at IS NULL
+    ) AS oldest_due,
     h.merchant_id AS hold_merchant_id,
     h.hold_id,
     h.customer_id AS hold_customer_id,

@@ -40,8 +40,11 @@ def authorizer(pool: db.Pool, max_batch: int, max_queue: int) -> Authorizer:
 class HoldService(holds_pb2_grpc.HoldServiceServicer):
     """The servicer; Authorize shares batches, the others run in transactions of their own."""
 
-    def __init__(self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta) -> None:
-        self._pool, self._clock, self._batcher, self._ttl = pool, clock, batcher, ttl
+    def __init__(
+        self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta, block_after_days: int
+    ) -> None:
+        self._pool, self._clock, self._batcher = pool, clock, batcher
+        self._ttl, self._block_after_days = ttl, block_after_days
 
     async def Authorize(
         self, request: holds_pb2.AuthorizeRequest, context: Any
@@ -56,6 +59,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             amount=amount,
             ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else None,
             usual_ttl=self._ttl,
+            block_after_days=self._block_after_days,
             till=till(request.origin, request.recognised_by),
             at=self._clock.now(),
             dry_run=request.dry_run,

@@ -17,6 +17,10 @@ _SENTENCES = {
         Reason.CUSTOMER_ERASED: (
             "Data pelanggan ini sudah dihapus, jadi tidak bisa bayar kredit. Silakan pakai cara bayar lain."
         ),
+        Reason.OVERDUE: (
+            "Masih ada tagihan kredit yang sudah lama lewat jatuh tempo. "
+            "Silakan lunasi dulu atau pakai cara bayar lain."
+        ),
     },
     "en": {
         Reason.NO_ACCOUNT: "This customer has no credit account. Please use another means of payment.",
@@ -29,6 +33,10 @@ _SENTENCES = {
         ),
         Reason.CUSTOMER_ERASED: (
             "This customer's data was erased, so credit cannot be used. Please use another means of payment."
+        ),
+        Reason.OVERDUE: (
+            "An invoice on this account is long overdue. "
+            "Please have it paid first or use another means of payment."
         ),
     },
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from credit.accounts import store as accounts
@@ -16,10 +17,14 @@ queries = db.load(__file__)
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a request before it is decided: its account, and the hold of its id."""
+    """What is known of a request before it is decided.
+
+    Its account, the hold of its id, and when the longest due of the account's open invoices is due.
+    """
 
     account: Account | None
     hold: Hold | None
+    oldest_due: date | None
 
 
 async def read_for_authorize(conn: db.Conn, asked: Sequence[tuple[Key, str]]) -> list[Known]:
@@ -34,6 +39,7 @@ async def read_for_authorize(conn: db.Conn, asked: Sequence[tuple[Key, str]]) ->
         Known(
             None if row["status"] is None else accounts.decode(row),
             None if row["state"] is None else decode(row),
+            row["oldest_due"],
         )
         async for row in rows
     ]

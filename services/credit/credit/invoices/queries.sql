@@ -55,6 +55,14 @@ FROM (
 WHERE i.owed_before < :amount::bigint
 ORDER BY i.issued_at, i.number NULLS FIRST, i.invoice_id;
 
+-- name: due_until
+-- The open invoices of each account that are due by a day of its own, in no order.
+SELECT i.*
+FROM unnest(:merchants::text[], :customers::text[], :until::date[]) AS k (merchant_id, customer_id, until)
+JOIN invoices AS i
+    ON i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id
+    AND i.settled_at IS NULL AND i.due_on <= k.until;
+
 -- name: page
 -- A page of a customer's invoices, newest first.
 SELECT *

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from credit.accounts.model import Key
@@ -41,6 +42,21 @@ async def oldest_open(conn: db.Conn, key: Key, amount: int) -> list[Invoice]:
     """Return the oldest open invoices of an account that a payment of `amount` reaches."""
     rows = queries.oldest_open(conn, merchant_id=key.merchant_id, customer_id=key.customer_id, amount=amount)
     return [decode(row) async for row in rows]
+
+
+async def due_until(conn: db.Conn, until: Mapping[Key, date]) -> dict[Key, list[Invoice]]:
+    """Return what is open of each account and due by its day."""
+    rows = queries.due_until(
+        conn,
+        merchants=[key.merchant_id for key in until],
+        customers=[key.customer_id for key in until],
+        until=list(until.values()),
+    )
+    found: dict[Key, list[Invoice]] = {}
+    async for row in rows:
+        invoice = decode(row)
+        found.setdefault(invoice.account_key, []).append(invoice)
+    return found
 
 
 async def page(

@@ -1,0 +1,102 @@
+"""On which local days a customer is told what is owed, and what is said then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from credit.accounts.model import Account
+from credit.invoices.model import Invoice
+
+LISTED_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """When notices go out: from `hour` o'clock local time, `before` and `after` days around a due date.
+
+    `before` holds 0 for the due date itself; `after` begins at 1.
+    """
+
+    hour: int
+    before: frozenset[int]
+    after: frozenset[int]
+
+    @property
+    def horizon(self) -> timedelta:
+        """How far ahead a notice looks for what is due soon."""
+        return timedelta(days=max(self.before, default=0))
+
+    def due_dates(self, today: date) -> list[date]:
+        """The due dates of which a notice speaks up today."""
+        ahead = [today + timedelta(days=days) for days in self.before]
+        return ahead + [today - timedelta(days=days) for days in self.after]
+
+    def begins(self, zone: str, today: date) -> datetime:
+        """The instant at which a zone's notices of a local day begin, in UTC."""
+        return datetime.combine(today, time(self.hour), ZoneInfo(zone)).astimezone(UTC)
+
+
+class Day(NamedTuple):
+    """A zone's local day whose notices have begun."""
+
+    zone: str
+    local_date: date
+    begins: datetime
+
+
+class Kind(StrEnum):
+    """What a notice is about: OVERDUE where anything is past its due date, else DUE."""
+
+    DUE = "DUE"
+    OVERDUE = "OVERDUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What is said to one customer on one local day: at most LISTED_MAX invoices each, longest due first."""
+
+    account: Account
+    local_date: date
+    overdue: tuple[Invoice, ...]
+    due: tuple[Invoice, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the two events says it."""
+        return Kind.OVERDUE if self.overdue else Kind.DUE
+
+
+def begun(steps: Steps, zones: Iterable[str], now: datetime) -> list[Day]:
+    """Return the local day of each zone in which it is `hour` o'clock or later at `now`."""
+    days: list[Day] = []
+    for zone in zones:
+        today = now.astimezone(ZoneInfo(zone)).date()
+        begins = steps.begins(zone, today)
+        if begins <= now:
+            days.append(Day(zone, today, begins))
+    return days
+
+
+def notice(steps: Steps, account: Account, now: datetime, invoices: Sequence[Invoice]) -> Notice | None:
+    """Return what is to be said on the account's local day of `now`; None: nothing is at a step.
+
+    Speaks up for what was owed when the day's notices began, so that the hour of the round decides nothing
+    and nobody is reminded of a sale of the same afternoon; then it lists all that is open by now.
+    """
+    today = account.local_date(now)
+    begins = steps.begins(account.time_zone, today)
+    steps_of_today = steps.due_dates(today)
+    if begins > now or not any(i.due_on in steps_of_today and i.issued_at < begins for i in invoices):
+        return None
+    longest_first = sorted(invoices, key=lambda i: (i.due_on, i.invoice_id))
+    return Notice(
+        account=account,
+        local_date=today,
+        overdue=tuple(i for i in longest_first if i.due_on < today)[:LISTED_MAX],
+        due=tuple(i for i in longest_first if today <= i.due_on <= today + steps.horizon)[:LISTED_MAX],
+    )

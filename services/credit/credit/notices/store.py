@@ -1,0 +1,41 @@
+"""The only code that reads and writes which notices were given, and claims the accounts that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from credit.accounts.model import Key
+from credit.notices.model import Day, Notice
+from kit import db
+
+queries = db.load(__file__)
+
+
+async def claim(conn: db.Conn, steps: Sequence[tuple[Day, date]], size: int) -> set[Key]:
+    """Lock up to `size` accounts of which something is to be said: (local day, due date at a step of it).
+
+    Read only in a later statement: it alone sees what the last holder of a lock committed.
+    """
+    rows = queries.claim(
+        conn,
+        zones=[day.zone for day, _ in steps],
+        local_dates=[day.local_date for day, _ in steps],
+        begins=[day.begins for day, _ in steps],
+        due_dates=[due_on for _, due_on in steps],
+        size=size,
+    )
+    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+
+
+async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> set[Key]:
+    """Note what is said at `at` on locked accounts; return those of whom it was not said before."""
+    rows = queries.add(
+        conn,
+        merchants=[n.account.merchant_id for n in notices],
+        customers=[n.account.customer_id for n in notices],
+        local_dates=[n.local_date for n in notices],
+        kinds=[n.kind for n in notices],
+        said_at=at,
+    )
+    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}

@@ -1,0 +1,47 @@
+"""Timed work: at an hour of each local day, say to each customer once what is due and what is overdue."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from credit import events as facts
+from credit import metrics
+from credit.accounts import store as accounts
+from credit.invoices import store as invoices
+from credit.notices import store
+from credit.notices.model import Steps, begun, notice
+from kit import db, events
+from kit.sweep import CLAIM_MAX, Sweep
+
+INTERVAL_S = 30.0
+
+
+def sweep(steps: Steps) -> Sweep:
+    """The sweep that gives the day's notices."""
+
+    async def run(conn: db.Conn, now: datetime) -> int:
+        return await give(conn, steps, now)
+
+    return Sweep("notices", INTERVAL_S, run=run)
+
+
+async def give(conn: db.Conn, steps: Steps, now: datetime) -> int:
+    """Give up to CLAIM_MAX notices, each under its account's lock, and return how many."""
+    days = begun(steps, await accounts.zones(conn), now)
+    wanted = [(day, due_on) for day in days for due_on in steps.due_dates(day.local_date)]
+    if not wanted:
+        return 0
+    keys = await store.claim(conn, wanted, CLAIM_MAX)
+    if not keys:
+        return 0
+    found = await accounts.read(conn, keys)
+    until = {key: account.local_date(now) + steps.horizon for key, account in found.items()}
+    owed = await invoices.due_until(conn, until)
+    every = [notice(steps, account, now, owed.get(key, [])) for key, account in found.items()]
+    notices = [said for said in every if said is not None]
+    fresh = await store.add(conn, notices, now)
+    notices = [said for said in notices if said.account.key in fresh]
+    await events.publish(conn, facts.TOPIC, [facts.payment_notice(said, now) for said in notices])
+    for said in notices:
+        metrics.NOTICES.labels(said.kind).inc()
+    return len(notices)
