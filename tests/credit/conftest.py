@@ -53,6 +53,7 @@ class Credit:
 
     run: Running
     merchant: str = field(default_factory=lambda: f"toko-{uuid.uuid4().hex[:8]}")
+    database_url: str = ""
 
     def __post_init__(self) -> None:
         self.accounts: accounts_pb2_grpc.AccountServiceAsyncStub = self.stub(
@@ -273,9 +274,8 @@ async def alone(
 
         async def start(at: datetime = NOON, **settings: Any) -> Credit:
             own = Settings(database_url=await new_database("credit"), **settings)
-            return Credit(
-                await stack.enter_async_context(running("credit", build, own, keys, ManualClock(at)))
-            )
+            run = await stack.enter_async_context(running("credit", build, own, keys, ManualClock(at)))
+            return Credit(run, database_url=own.database_url)
 
         yield start
 

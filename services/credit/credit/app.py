@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from credit import hears
 from credit.accounts.rpc import AccountService
+from credit.audit.checks import AUDIT
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
 from credit.notices import sweep as notices
@@ -52,5 +53,6 @@ async def build(runtime: Runtime[Settings]) -> Service:
             prefix=settings.topic_prefix,
         ),
         sweeps=[notices.sweep(steps)],
+        audit=AUDIT,
         batchers=[batcher],
     )

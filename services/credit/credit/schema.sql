@@ -288,7 +288,11 @@ ALTER TABLE ONLY public.payments
 
 CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 
+CREATE INDEX holds_of_customer ON public.holds USING btree (merchant_id, customer_id, decided_at, hold_id);
+
 CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree (merchant_id, marked_at, exception_id);
+
+CREATE INDEX invoice_exceptions_of_customer ON public.invoice_exceptions USING btree (merchant_id, customer_id, invoice_id);
 
 CREATE UNIQUE INDEX invoice_exceptions_request ON public.invoice_exceptions USING btree (merchant_id, request_id) WHERE (request_id IS NOT NULL);
 

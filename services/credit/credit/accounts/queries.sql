@@ -52,7 +52,7 @@ WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at I
 SELECT exists(SELECT 1 FROM entries WHERE merchant_id = :merchant_id AND customer_id = :customer_id);
 
 -- name: forget_held_amounts!
--- Unset the amounts of an account's holds. Reads all holds of the merchant, for a rare correction needs no index.
+-- Unset the amounts of an account's holds.
 UPDATE holds
 SET amount = NULL, available = 0
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND amount IS NOT NULL;

@@ -1,0 +1,1 @@
+"""Audit: what is cached and linked in the books, folded and followed again."""

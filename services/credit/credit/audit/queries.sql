@@ -1,0 +1,168 @@
+-- name: customers
+-- The customers behind one, in order.
+SELECT merchant_id, customer_id
+FROM accounts
+WHERE (merchant_id, customer_id) > (:merchant_id, :customer_id)
+ORDER BY merchant_id, customer_id
+LIMIT :size;
+
+-- name: balances
+-- Cached balances that are not the fold of entries, invoices and pending holds.
+SELECT a.merchant_id, a.customer_id, v.what, v.must::text AS must, v.found::text AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(posted), 0) AS posted, coalesce(sum(credit), 0) AS credit
+    FROM entries
+    WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+) AS e
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(outstanding), 0) AS owed
+    FROM invoices
+    WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+) AS i
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount), 0) AS held
+    FROM holds
+    WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id AND state = 'PENDING'
+) AS h
+CROSS JOIN LATERAL (
+    VALUES
+    ('posted, by the entries', e.posted, a.posted),
+    ('posted, by the invoices', i.owed, a.posted),
+    ('credit_balance, by the entries', e.credit, a.credit_balance),
+    ('held, by the pending holds', h.held, a.held)
+) AS v (what, must, found)
+WHERE v.must <> v.found;
+
+-- name: invoices
+-- Figures of invoices that are not the fold of their entries. A return of what was paid takes it off `paid`
+-- and adds it to `returned`; the entry of it is credit added.
+WITH folds AS (
+    SELECT
+        e.merchant_id,
+        e.customer_id,
+        e.invoice_id,
+        coalesce(sum(e.posted) FILTER (WHERE e.effect = 'CHARGED'), 0) AS charged,
+        coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('CREDIT_USED', 'PAID')), 0) AS paid,
+        coalesce(-sum(e.posted) FILTER (WHERE e.effect = 'RETURNED'), 0) AS taken_off,
+        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS given_back
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
+    WHERE e.invoice_id IS NOT NULL
+    GROUP BY e.merchant_id, e.customer_id, e.invoice_id
+)
+
+SELECT i.merchant_id, i.customer_id, v.what || ' of invoice ' || i.invoice_id AS what, v.must, v.found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN invoices AS i ON i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id
+LEFT JOIN folds AS f
+    ON f.merchant_id = i.merchant_id AND f.customer_id = i.customer_id AND f.invoice_id = i.invoice_id
+CROSS JOIN LATERAL (
+    VALUES
+    ('amount', coalesce(f.charged, 0)::text, i.amount::text),
+    ('paid', coalesce(f.paid - f.given_back, 0)::text, i.paid::text),
+    ('returned', coalesce(f.taken_off + f.given_back, 0)::text, i.returned::text),
+    ('settled', (i.outstanding = 0)::text, (i.settled_at IS NOT NULL)::text)
+) AS v (what, must, found)
+WHERE v.must <> v.found;
+
+-- name: payments
+-- Payments whose parts in the ledger do not add up to what was paid, or to what became credit.
+WITH folds AS (
+    SELECT
+        e.merchant_id,
+        e.customer_id,
+        e.cause_id,
+        coalesce(-sum(e.posted) FILTER (WHERE e.effect = 'PAID'), 0) AS allocated,
+        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS unapplied
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
+    WHERE e.cause_type = 'PAYMENT'
+    GROUP BY e.merchant_id, e.customer_id, e.cause_id
+)
+
+SELECT
+    p.merchant_id,
+    p.customer_id,
+    v.what || ' of payment ' || p.payment_id AS what,
+    v.must::text AS must,
+    v.found::text AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN payments AS p ON p.merchant_id = k.merchant_id AND p.customer_id = k.customer_id
+LEFT JOIN folds AS f
+    ON f.merchant_id = p.merchant_id AND f.customer_id = p.customer_id AND f.cause_id = p.payment_id
+CROSS JOIN LATERAL (
+    VALUES
+    ('amount', coalesce(f.allocated + f.unapplied, 0), p.amount),
+    ('unapplied', coalesce(f.unapplied, 0), p.unapplied)
+) AS v (what, must, found)
+WHERE v.must <> v.found;
+
+-- name: causes
+-- Entries whose cause is not there: the sale's or the captured hold's invoice, the returned or paid invoice,
+-- the payment.
+SELECT
+    e.merchant_id,
+    e.customer_id,
+    'cause of entry ' || e.entry_id || ', ' || e.effect || ' by ' || e.cause_type || ' ' || e.cause_id AS what,
+    CASE WHEN e.cause_type = 'PAYMENT' THEN 'payment and invoice' ELSE 'invoice ' || e.invoice_id END AS must,
+    'none' AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
+LEFT JOIN invoices AS i
+    ON i.merchant_id = e.merchant_id AND i.invoice_id = e.invoice_id AND i.customer_id = e.customer_id
+LEFT JOIN holds AS h
+    ON h.merchant_id = e.merchant_id AND h.hold_id = e.cause_id AND h.customer_id = e.customer_id
+    AND e.cause_type = 'CAPTURE'
+LEFT JOIN payments AS p
+    ON p.merchant_id = e.merchant_id AND p.payment_id = e.cause_id AND p.customer_id = e.customer_id
+    AND e.cause_type = 'PAYMENT'
+WHERE
+    NOT CASE e.cause_type
+        WHEN 'PURCHASE' THEN coalesce(i.purchase_id = e.cause_id AND i.tender_id = e.line, false)
+        WHEN 'CAPTURE' THEN coalesce(h.state = 'CAPTURED' AND h.invoice_id = i.invoice_id, false)
+        WHEN 'RETURN' THEN i.invoice_id IS NOT NULL
+        ELSE p.payment_id IS NOT NULL AND (e.effect <> 'PAID' OR i.invoice_id IS NOT NULL)
+    END;
+
+-- name: holds
+-- Captured holds without an invoice of their customer that charges at least what was captured of them, and
+-- holds that name one though they were never captured.
+SELECT
+    h.merchant_id,
+    h.customer_id,
+    'captured of hold ' || h.hold_id || ', ' || h.state AS what,
+    CASE WHEN h.state = 'CAPTURED' THEN 'at most ' || least(h.amount, coalesce(i.amount, 0)) ELSE '0' END AS must,
+    h.captured || coalesce(' on invoice ' || h.invoice_id, ' on none') AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.customer_id = k.customer_id
+LEFT JOIN invoices AS i
+    ON i.merchant_id = h.merchant_id AND i.invoice_id = h.invoice_id AND i.customer_id = h.customer_id
+WHERE
+    NOT CASE
+        WHEN h.state = 'CAPTURED' THEN h.captured BETWEEN 1 AND least(h.amount, coalesce(i.amount, 0))
+        ELSE h.captured = 0 AND h.invoice_id IS NULL
+    END;
+
+-- name: exceptions
+-- Exceptions that name no invoice of their customer, and invoices whose mark staff cannot find.
+SELECT
+    x.merchant_id,
+    x.customer_id,
+    'invoice of exception ' || x.exception_id || ', ' || x.kind AS what,
+    'invoice ' || x.invoice_id AS must,
+    'none' AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN invoice_exceptions AS x ON x.merchant_id = k.merchant_id AND x.customer_id = k.customer_id
+LEFT JOIN invoices AS i
+    ON i.merchant_id = x.merchant_id AND i.invoice_id = x.invoice_id AND i.customer_id = x.customer_id
+WHERE i.invoice_id IS NULL
+UNION ALL
+SELECT i.merchant_id, i.customer_id, 'exception of invoice ' || i.invoice_id, i.exception, 'none'
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN invoices AS i ON i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id
+LEFT JOIN invoice_exceptions AS x
+    ON x.merchant_id = i.merchant_id AND x.customer_id = i.customer_id AND x.invoice_id = i.invoice_id
+    AND x.kind = i.exception
+WHERE i.exception <> '' AND x.exception_id IS NULL;
