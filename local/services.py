@@ -49,6 +49,8 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
     if service == "customers":  # nobody else gets the way into the vault
         key = {"path": str(around.keys.folder / "vault.key"), "create": True}
         values |= {"vault_database_url": around.databases["vault"], "vault_keys_config": json.dumps(key)}
+        others = [name for name in SERVICES if name != "customers"]
+        values |= {f"{name}_target": f"127.0.0.1:{ports.grpc[name]}" for name in others}
     if service == "notify":
         mail = {"host": "127.0.0.1", "port": ports.smtp, "tls": "none", "sender": "toko@langganan.localhost"}
         values |= {

@@ -24,6 +24,7 @@ INTERNAL = ".internal"
 
 # What a service may call of the others; it needs no more.
 SERVICE_SCOPES = {
+    "customers": ["credit.accounts.read"],
     "notify": ["customers.contacts.internal", "customers.birthdays.internal", "credit.invoices.read"],
 }
 

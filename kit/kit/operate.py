@@ -1,12 +1,17 @@
-"""The operator's commands of a service: audit its books, list and replay what is parked, rewind the group."""
+"""The operator's commands of a service: audit its books, list and replay what is parked, rewind the group.
+
+A service adds its own as `Command`s.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from kit.audit import note, run_audit
 from kit.errors import DomainError
@@ -16,10 +21,26 @@ from kit.runtime import Build, Runtime, Service
 from kit.settings import ServiceSettings
 
 _LIST_MAX = 1_000
+Subparsers = argparse._SubParsersAction
 
 
-def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `audit`, `parked` and `rewind` to a service's command line."""
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of one service alone: its name and purpose, its arguments, and what it does.
+
+    `run` opens what it needs through the runtime and returns the exit code.
+    """
+
+    name: str
+    purpose: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace, Runtime[Any]], Awaitable[int]]
+
+
+def add_commands(commands: Subparsers[argparse.ArgumentParser], own: Sequence[Command] = ()) -> None:
+    """Add `audit`, `parked`, `rewind` and the service's own to its command line."""
+    for command in own:
+        command.arguments(commands.add_parser(command.name, help=command.purpose))
     books = commands.add_parser("audit", help="fold all books again and name every difference")
     books.add_argument("--show", type=int, default=20, help="differences to print; all are counted")
     parked = commands.add_parser("parked", help="events that could not be applied")
@@ -27,7 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parked.add_argument("--merchant", default="", help="with --customer: replay that one alone")
     parked.add_argument("--customer", default="", help="customer id, or purchase id of an anonymous sale")
     back = commands.add_parser("rewind", help="seek the group back to a record time; stop the workers first")
-    back.add_argument("--to", required=True, type=_instant, help="such as 2026-01-31T00:00:00Z")
+    back.add_argument("--to", required=True, type=instant, help="such as 2026-01-31T00:00:00Z")
 
 
 async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], build: Build) -> int:
@@ -41,6 +62,18 @@ async def run(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
     finally:
         for close in service.close:
             await close()
+        for pool in runtime.pools:
+            pool.terminate()
+
+
+async def run_own(command: Command, arguments: argparse.Namespace, runtime: Runtime[Any]) -> int:
+    """Do a command of the service's own; returns the exit code."""
+    try:
+        return await command.run(arguments, runtime)
+    except DomainError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    finally:
         for pool in runtime.pools:
             pool.terminate()
 
@@ -92,7 +125,8 @@ async def _parked(arguments: argparse.Namespace, consumer: Consumer) -> int:
     return 1 if done.left else 0
 
 
-def _instant(text: str) -> datetime:
+def instant(text: str) -> datetime:
+    """Read an instant of the command line, with its offset."""
     value = datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise argparse.ArgumentTypeError("give the instant with its offset, such as 2026-01-31T00:00:00Z")

@@ -41,10 +41,11 @@ def main(
     build: Build,
     databases: Sequence[Database],
     review: Review | None = None,
+    own: Sequence[operate.Command] = (),
 ) -> None:
     """Run the command that the arguments name; exits 1 with a sentence when it cannot.
 
-    `migrate` ends with what `review` has to say.
+    `migrate` ends with what `review` has to say. `own`: the service's own commands.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {name}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -52,7 +53,7 @@ def main(
     commands.add_parser("work", help="relay, consume and sweep")
     commands.add_parser("all", help="serve and work in one process")
     commands.add_parser("migrate", help="bring the database to this build's version")
-    operate.add_commands(commands)
+    operate.add_commands(commands, own)
     arguments = parser.parse_args()
     settings = settings_class()
     logs.configure(name, settings.log_level)
@@ -64,7 +65,11 @@ def main(
         code = asyncio.run(_migrate(settings, databases, review))
     else:
         runtime = Runtime(name, settings, clock_of(settings), "work")
-        code = asyncio.run(operate.run(arguments, runtime, build))
+        mine = next((command for command in own if command.name == arguments.command), None)
+        if mine is None:
+            code = asyncio.run(operate.run(arguments, runtime, build))
+        else:
+            code = asyncio.run(operate.run_own(mine, arguments, runtime))
     sys.exit(code)
 
 

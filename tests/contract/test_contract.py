@@ -36,7 +36,7 @@ def services() -> list[ServiceDescriptor]:
 
 # The RPCs that the product promises today, by service.
 PROMISED = {
-    "customers.v1.CustomerService": "CreateCustomer GetCustomer UpdateCustomer Identify",
+    "customers.v1.CustomerService": "CreateCustomer GetCustomer UpdateCustomer Identify EraseCustomer",
     "customers.v1.PurchaseService": "RecordPurchase QuoteReturn RecordReturn GetPurchase ListPurchases "
     "ListExceptions ResolveException",
     "customers.v1.ContactService": "GetContacts SetConsent ListConsents ListBirthdays",

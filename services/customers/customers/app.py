@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
 from customers import events
 from customers.contacts.reading import Found, Inquiry, find_contacts
 from customers.contacts.rpc import ContactService
+from customers.erasures import handlers as erasing
+from customers.erasures.balance import Balances
+from customers.erasures.steps import Erasures
 from customers.merchants.rpc import MerchantService
 from customers.merchants.store import Shops
+from customers.peers import Peer
 from customers.profiles import handlers, store
 from customers.profiles.identify import Candidate, Identifier, Question
 from customers.profiles.rpc import CustomerService
@@ -33,13 +38,13 @@ from langganan.customers.v1 import (
     profiles_pb2_grpc,
     purchases_pb2_grpc,
 )
-from langganan.events.v1 import loyalty_pb2
+from langganan.events.v1 import credit_pb2, loyalty_pb2
 
 DATABASES = (
     Database.of("customers"),
     Database.of("customers", "vault/migrations", url_setting="vault_database_url", events=False),
 )
-HEARD = ("loyalty",)
+HEARD = ("credit", "loyalty")
 # One inquiry names up to 200 customers: so many of them share a transaction at most.
 INQUIRIES_MAX = 10
 
@@ -75,12 +80,14 @@ async def build(runtime: Runtime[Settings]) -> Service:
         max_queue=settings.batch_queue_max,
     )
     clock = runtime.clock
+    credit = Peer("credit", settings.credit_target, settings.token_file, settings.peers_timeout_s)
+    erasures = Erasures(pool, vault, profiles, Balances(credit), clock, settings.erasure_retry_s)
     return Service(
         pool=pool,
         servicers=[
             (
                 profiles_pb2_grpc.add_CustomerServiceServicer_to_server,
-                CustomerService(pool, vault, shops, profiles, identifying, clock),
+                CustomerService(pool, vault, shops, profiles, identifying, erasures, clock),
             ),
             (
                 contacts_pb2_grpc.add_ContactServiceServicer_to_server,
@@ -93,9 +100,23 @@ async def build(runtime: Runtime[Settings]) -> Service:
             (purchases_pb2_grpc.add_PurchaseServiceServicer_to_server, purchases),
         ],
         consumer=consumer(runtime, pool),
-        sweeps=sweeps(settings, pool, vault, profiles),
+        sweeps=[
+            *sweeps(settings, pool, vault, profiles),
+            Sweep("erasures", settings.erasure_sweep_interval_s, io=erasures.sweep),
+        ],
         batchers=[recording, identifying, inquiring],
+        close=[credit.close],
     )
+
+
+async def erasures_of(runtime: Runtime[Settings]) -> tuple[Erasures, Callable[[], Awaitable[None]]]:
+    """Wire erasures alone, for the operator's command; returns them and what closes them."""
+    settings = runtime.settings
+    pool, vault = await runtime.pool(), await open_vault(runtime)
+    credit = Peer("credit", settings.credit_target, settings.token_file, settings.peers_timeout_s)
+    profiles = Profiles(pool, vault, store.Completion(Shops(settings.shops_cached_s)))
+    balances, clock = Balances(credit), runtime.clock
+    return Erasures(pool, vault, profiles, balances, clock, settings.erasure_retry_s), credit.close
 
 
 async def open_vault(runtime: Runtime[Settings]) -> Vault:
@@ -116,7 +137,10 @@ def consumer(runtime: Runtime[Settings], pool: db.Pool) -> Consumer:
         group=events.TOPIC,
         bootstrap=settings.kafka_bootstrap,
         topics=HEARD,
-        handlers={"tier-changed": Handler(loyalty_pb2.TierChanged, handlers.tier_changed)},
+        handlers={
+            "tier-changed": Handler(loyalty_pb2.TierChanged, handlers.tier_changed),
+            "invoice-paid": Handler(credit_pb2.InvoicePaid, erasing.invoice_paid),
+        },
         lock=handlers.lock_customers,
         prefix=settings.topic_prefix,
     )

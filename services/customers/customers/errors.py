@@ -59,6 +59,18 @@ class CustomerErased(CustomersError, FailedPrecondition):
         super().__init__("the customer is erased; register anew if they come back", customer_id=customer_id)
 
 
+class ErasurePending(CustomersError, FailedPrecondition):
+    """Whoever waits to be erased stays RESTRICTED."""
+
+    reason = "ERASURE_PENDING"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(
+            "the customer asked to be erased and stays RESTRICTED until what is owed is settled",
+            customer_id=customer_id,
+        )
+
+
 class ContactHeld(CustomersError, AlreadyExists):
     """Somebody else holds the contact point."""
 

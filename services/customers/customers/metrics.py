@@ -20,6 +20,8 @@ VAULT_COMPLETED = Counter(
 VAULT_WITHDRAWN = Counter(
     "langganan_customers_vault_withdrawn_total", "Vault records withdrawn: their customer never came to be"
 )
+ERASED = Counter("langganan_customers_erased_total", "Customers whose erasure came to its end")
+ERASURES_OPEN = Gauge("langganan_customers_erasures_open", "Erasures asked for and not yet done", ["state"])
 PURCHASES = Counter(
     "langganan_customers_purchases_total", "Sales recorded, by whether their time was believable", ["time"]
 )

@@ -41,6 +41,20 @@ CREATE TABLE public.customers (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.erasures (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    state text NOT NULL,
+    reason text NOT NULL,
+    subject text NOT NULL,
+    origin bytea NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    erased_at timestamp with time zone,
+    retry_at timestamp with time zone NOT NULL,
+    CONSTRAINT erasures_end_known CHECK (((state = 'ERASED'::text) = (erased_at IS NOT NULL))),
+    CONSTRAINT erasures_state_known CHECK ((state = ANY (ARRAY['ASKED'::text, 'OPEN_BALANCE'::text, 'ERASING'::text, 'ERASED'::text])))
+);
+
 CREATE TABLE public.inbox (
     day date NOT NULL,
     event_id uuid NOT NULL
@@ -216,6 +230,9 @@ ALTER TABLE ONLY public.customer_statistics
 ALTER TABLE ONLY public.customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (merchant_id, customer_id);
 
+ALTER TABLE ONLY public.erasures
+    ADD CONSTRAINT erasures_pkey PRIMARY KEY (merchant_id, customer_id);
+
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);
 
@@ -254,6 +271,8 @@ ALTER TABLE ONLY public.requests
 
 ALTER TABLE ONLY public.stores
     ADD CONSTRAINT stores_pkey PRIMARY KEY (merchant_id, store_id);
+
+CREATE INDEX erasures_due ON public.erasures USING btree (retry_at) WHERE (erased_at IS NULL);
 
 CREATE INDEX member_codes_customer ON public.member_codes USING btree (merchant_id, customer_id);
 

@@ -31,3 +31,14 @@ class Settings(ServiceSettings):
     identify_misses_max: int = Field(60, ge=1, description="misses by phone or e-mail, a register and window")
     identify_misses_window_s: int = Field(600, ge=1, description="that window, seconds of wall time")
     shops_cached_s: float = Field(5.0, ge=0, description="how long settings of a store are remembered")
+
+    loyalty_target: str = Field("127.0.0.1:7002", description="gRPC target of loyalty: exports, reconcile")
+    credit_target: str = Field(
+        "127.0.0.1:7003", description="gRPC target of credit, asked before an erasure; exports, reconcile"
+    )
+    notify_target: str = Field("127.0.0.1:7004", description="gRPC target of notify: exports")
+    peers_timeout_s: float = Field(5.0, gt=0, description="longest wait for one of them, retries included")
+    erasure_sweep_interval_s: float = Field(5.0, gt=0, description="between looks for erasures to go on with")
+    erasure_retry_s: float = Field(
+        300.0, gt=0, description="an erasure that waits is tried again after this; a payment hurries it"
+    )

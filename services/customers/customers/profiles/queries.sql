@@ -20,18 +20,28 @@ ON CONFLICT DO NOTHING
 RETURNING customer_id;
 
 -- name: update_customer^
--- The neutral part of an update; null leaves a field as it is.
+-- The neutral part of an update; null leaves a field as it is. Nothing is written of who is being erased,
+-- and who waits to be stays RESTRICTED.
 UPDATE customers SET
     gender = coalesce(:gender, gender),
     city = coalesce(:city, city),
     province = coalesce(:province, province),
-    status = coalesce(:status, status),
+    status = CASE
+        WHEN :status::text <> 'RESTRICTED' AND EXISTS (
+            SELECT 1 FROM erasures AS e
+            WHERE
+                e.merchant_id = :merchant_id AND e.customer_id = :customer_id AND e.state = 'OPEN_BALANCE'
+        ) THEN status
+        ELSE coalesce(:status::text, status)
+    END,
     language = coalesce(:language, language),
     time_zone = coalesce(:time_zone, time_zone),
     acquisition_source = coalesce(:acquisition_source, acquisition_source),
     updated_at = :updated_at,
     revision = :revision
-WHERE merchant_id = :merchant_id AND customer_id = :customer_id
+WHERE
+    merchant_id = :merchant_id AND customer_id = :customer_id
+    AND status NOT IN ('ERASING', 'ERASED')
 RETURNING status, time_zone, language, home_store_id, revision;
 
 -- name: drop_codes!
@@ -85,6 +95,11 @@ SELECT
 FROM unnest(:merchants::text[], :customers::text[]) AS w (merchant_id, customer_id)
 INNER JOIN customers AS c ON c.merchant_id = w.merchant_id AND c.customer_id = w.customer_id;
 
+-- name: erasure_waits$
+-- Whether a customer waits to be erased.
+SELECT true FROM erasures
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND state = 'OPEN_BALANCE';
+
 -- name: existing
 -- Which of these customers exist.
 SELECT c.merchant_id, c.customer_id
@@ -103,10 +118,10 @@ WHERE c.status NOT IN ('ERASING', 'ERASED')
 ORDER BY w.no, c.customer_id;
 
 -- name: set_categories!
--- The category as loyalty says, unless a later word was heard before.
+-- The category as loyalty says, unless a later word was heard before; an erased customer has none.
 UPDATE customers AS c SET category = t.category, category_revision = t.revision
 FROM unnest(:merchants::text[], :customers::text[], :categories::text[], :revisions::bigint[])
 AS t (merchant_id, customer_id, category, revision)
 WHERE
     c.merchant_id = t.merchant_id AND c.customer_id = t.customer_id
-    AND c.category_revision < t.revision;
+    AND c.category_revision < t.revision AND c.status <> 'ERASED';

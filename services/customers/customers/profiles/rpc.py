@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from customers.contacts.model import EMAIL, PHONE, normal_email, normal_phone
+from customers.erasures import codec as erasing
+from customers.erasures.steps import Erasures
 from customers.errors import MerchantNotSet
 from customers.merchants.model import Shop
 from customers.merchants.store import Shops
@@ -22,7 +24,7 @@ from kit.clock import Clock
 from kit.errors import InvalidArgument
 from kit.ids import canonical_uuid, check_customer_id, normal_customer_id
 from kit.money import to_minor
-from langganan.customers.v1 import profiles_pb2, profiles_pb2_grpc
+from langganan.customers.v1 import erasures_pb2, profiles_pb2, profiles_pb2_grpc
 from langganan.types.v1.origin_pb2 import Origin, RecognisedBy
 
 
@@ -77,10 +79,12 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         shops: Shops,
         profiles: Profiles,
         identifying: Batcher[Question, list[Candidate]],
+        erasures: Erasures,
         clock: Clock,
     ) -> None:
         self._pool, self._vault, self._shops = pool, vault, shops
         self._profiles, self._identifying, self._clock = profiles, identifying, clock
+        self._erasures = erasures
 
     async def CreateCustomer(
         self, request: profiles_pb2.CreateCustomerRequest, context: Any
@@ -122,6 +126,13 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         return profiles_pb2.IdentifyResponse(
             matches=[_match(c, names.get(c.customer_id, {}), several=several) for c in candidates]
         )
+
+    async def EraseCustomer(
+        self, request: erasures_pb2.EraseCustomerRequest, context: Any
+    ) -> erasures_pb2.EraseCustomerResponse:
+        """Erase a customer, as far as it goes now; the sweep does the rest."""
+        asked = erasing.ask(request, self._clock.now(), self._erasures.retry_s)
+        return erasing.answer(await self._erasures.erase(asked))
 
     def _question(self, request: profiles_pb2.IdentifyRequest) -> Question:
         who = reader(request.origin)

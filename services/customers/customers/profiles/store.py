@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 
 from customers import events
-from customers.errors import CustomerNotFound, MemberCodeHeld
+from customers.errors import CustomerNotFound, ErasurePending, MemberCodeHeld
 from customers.merchants.store import Shops
 from customers.profiles.model import NEUTRAL, Facts
 from customers.vault.pending import Pending
@@ -81,6 +81,8 @@ class Completion:
             revision=pending.version,
             **{name: change["set"].get(name) for name in NEUTRAL},
         )
+        if after is None:
+            return None  # the customer is being erased: nothing is written or said any more
         await self._codes(conn, pending)
         shop = await self._shops.one(conn, merchant_id, after["home_store_id"], at)
         return events.updated(merchant_id, customer_id, after, change["changed"], shop, at)
@@ -164,6 +166,12 @@ async def check_codes_free(conn: db.Conn, merchant_id: str, customer_id: str, co
     )
     if held is not None:
         raise MemberCodeHeld(held)
+
+
+async def check_not_waiting(conn: db.Conn, merchant_id: str, customer_id: str) -> None:
+    """Raise ERASURE_PENDING where the customer waits to be erased."""
+    if await queries.erasure_waits(conn, merchant_id=merchant_id, customer_id=customer_id):
+        raise ErasurePending(customer_id)
 
 
 async def read_facts(conn: db.Conn, customers: Customers) -> dict[tuple[str, str], Facts]:

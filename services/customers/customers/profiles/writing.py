@@ -125,6 +125,8 @@ class Profiles:
         fields: tuple[Field, ...] = (content(u.draft), u.customer_id, u.etag, u.take_over)
         async with self._pool.acquire(timeout=5) as conn:
             facts = (await store.read_facts(conn, [key])).get(key)
+            if u.draft.neutral.get("status", "RESTRICTED") != "RESTRICTED":
+                await store.check_not_waiting(conn, *key)
         if facts is None:
             raise CustomerNotFound(u.customer_id)
         if facts.status in ("ERASING", "ERASED"):

@@ -257,6 +257,15 @@ DELETE FROM pending WHERE merchant_id = :merchant_id AND customer_id = :customer
 -- Withdraw: the key, last.
 DELETE FROM people WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
 
+-- name: forget_consents!
+-- Erase: evidence stays, without the address that it was given for.
+UPDATE consents SET token = NULL, sealed = NULL
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
+
+-- name: holds_person$
+-- Whether the vault has a key of a customer.
+SELECT true FROM people WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
+
 -- name: people
 -- Keys and some sealed fields of customers of one or many merchants; no row for who is not there.
 SELECT

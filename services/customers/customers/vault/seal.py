@@ -99,6 +99,11 @@ class Keyring:
         """Return the sealer of one customer."""
         return (await self.sealers([person]))[0]
 
+    def forget(self, merchant_id: str, customer_id: str) -> None:
+        """Drop the keys of a customer who is erased; other processes drop theirs as they fade from use."""
+        for place in [p for p in self._sealers if p[:2] == (merchant_id, customer_id)]:
+            del self._sealers[place]
+
     @staticmethod
     def _key(person: PersonKey) -> tuple[str, str, int]:
         return (person.merchant_id, person.customer_id, person.key_version)

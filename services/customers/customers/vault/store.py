@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -114,7 +114,9 @@ async def _write(conn: db.Conn, w: Write) -> Written:
             raise Aborted("the request was withdrawn just now; repeat it with the same id")
         return await _again(conn, w, before)
     released = await _make_way(conn, w)
-    version = await _version(conn, w, list(released))
+    version, there = await _version(conn, w, list(released))
+    # A holder who was erased while we waited for the lock gives nothing up any more.
+    released = {customer_id: tokens for customer_id, tokens in released.items() if customer_id in there}
     ended = await _release(conn, w, released) if released else {}
     if w.creates:
         change = {**w.change, **_undo(w, ended)}
@@ -147,8 +149,10 @@ async def _again(conn: db.Conn, w: Write, before: Remembered) -> Written:
     return Written(before.customer_id, pending, before)
 
 
-async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
-    """Lock our own row and those of `others`, in id order; return the version that this write makes."""
+async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> tuple[int, Collection[str]]:
+    """Lock our own row and those of `others`, in id order; return the version that this write makes, and
+    who was there to be locked.
+    """
     person = w.person
     locked: dict[str, int] = {}
     if others or not w.creates:
@@ -157,7 +161,7 @@ async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
         )
         locked = {row["customer_id"]: row["version"] async for row in rows}
     if w.creates:
-        return 1
+        return 1, locked
     if person.customer_id not in locked:
         raise CustomerNotFound(person.customer_id)
     now_at = str(locked[person.customer_id])
@@ -166,7 +170,7 @@ async def _version(conn: db.Conn, w: Write, others: Sequence[str]) -> int:
     version: int = await queries.bump_version(
         conn, merchant_id=person.merchant_id, customer_id=person.customer_id
     )
-    return version
+    return version, locked
 
 
 async def _make_way(conn: db.Conn, w: Write) -> dict[str, list[bytes]]:
