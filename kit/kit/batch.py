@@ -7,6 +7,7 @@ account somebody else has locked leaves for a lane of that account, so it delays
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from kit.execute import LOCKED, LockedType, Opens, Reply, Request, Run, RunIn, S
 __all__ = ["LOCKED", "Batcher", "LockedType", "Run", "once"]
 
 _LANES_AT_ONCE = 4
+# Who has waited longer reads the clock again by calling again. kit.events.progress counts on it.
+_QUEUED_S = 10.0
 
 
 @dataclass(slots=True)
@@ -30,6 +33,7 @@ class _Item(Generic[Request, Reply]):
     key: Hashable
     deadline: float | None
     future: asyncio.Future[Reply] = field(repr=False)
+    since: float = field(default_factory=time.monotonic)
 
     def settle(self, reply: Reply | Exception) -> None:
         """Answer the caller, unless it has gone."""
@@ -127,6 +131,10 @@ class Batcher(Generic[Request, Reply]):
                 continue
             if deadline.passed(item.deadline):
                 item.settle(DeadlineExceeded("the deadline passed before the work was begun"))
+            elif time.monotonic() - item.since > _QUEUED_S:
+                item.settle(
+                    ResourceExhausted("too many requests wait; repeat with the same id after a pause")
+                )
             else:
                 alive.append(item)
         return alive

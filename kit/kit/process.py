@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import asyncpg
 import structlog
@@ -20,7 +20,7 @@ import uvloop
 
 from kit import audit, http, logs, metrics, migrate, operate
 from kit.db import LOST
-from kit.events import Consumer, Relay, outbox
+from kit.events import Consumer, Relay, Speaker, outbox, progress
 from kit.rpc.server import Built, build_server
 from kit.runtime import Build, Database, Runtime, Service, clock_of
 from kit.settings import ServiceSettings
@@ -155,11 +155,13 @@ class Process:
 
     def _start_work(self, service: Service) -> None:
         settings = self._runtime.settings
+        margin = timedelta(0) if settings.clock_file else progress.MARGIN
         self._relay = Relay(
             dsn=settings.database_url,
             bootstrap=settings.kafka_bootstrap,
             prefix=settings.topic_prefix,
             slices=settings.relay_slices,
+            speaker=Speaker(service.topic or self._runtime.name, self._runtime.clock, margin),
         )
         self._tasks.append(asyncio.create_task(self._relay.run(), name="relay"))
         sweeps = [*service.sweeps, audit.watch()]
@@ -231,7 +233,10 @@ class Process:
             return {"loop": "busy"}
 
     async def _under_way(self) -> dict[str, str]:
-        """The consumer first, then the sweeps, then the outbox: each may feed the next."""
+        """The consumer first, then the sweeps, then the outbox: each may feed the next.
+
+        Whoever waits for our progress is unsettled itself until it has heard it; we only hasten it.
+        """
         if self._status.not_ready or self._service is None:
             return dict(self._status.not_ready) or {"start": "starting"}
         waiting: dict[str, str] = {}
@@ -242,12 +247,14 @@ class Process:
             done = await sweeper.look()
             if done:
                 waiting[f"sweep-{sweeper.name}"] = f"{done} done just now"
+            elif await sweeper.waiting():
+                waiting[f"sweep-{sweeper.name}"] = "due work waits until all older events are heard"
         async with self._service.pool.acquire(timeout=5) as conn:
             backlog = await outbox.backlog(conn)
         if backlog.depth:
             waiting["outbox"] = f"{backlog.depth} events"
-            if self._relay is not None:
-                self._relay.hurry()
+        if self._relay is not None and (backlog.depth or self._relay.silent):
+            self._relay.hurry()
         return waiting
 
 

@@ -43,7 +43,10 @@ class Database:
 
 @dataclass(slots=True)
 class Service:
-    """All the parts of a service, wired. `pool` is the pool of its main database (outbox, inbox)."""
+    """All the parts of a service, wired. `pool` is the pool of its main database (outbox, inbox).
+
+    `topic` is what it publishes on, the service's name if empty.
+    """
 
     pool: db.Pool
     servicers: Sequence[Servicer] = ()
@@ -52,6 +55,7 @@ class Service:
     audit: Audit | None = None
     batchers: Sequence[Batcher[Any, Any]] = ()
     close: Sequence[Callable[[], Awaitable[None]]] = ()
+    topic: str = ""
 
 
 @dataclass(slots=True)

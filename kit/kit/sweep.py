@@ -23,12 +23,16 @@ class Sweep:
     """Timed work. `run(conn, now)` does up to CLAIM_MAX things in the transaction it is given and returns
     how many; 0: nothing is due. With `io`, it is `io(now)` and opens its own transactions, because it
     talks to the world between them.
+
+    `waiting(conn, now)`: whether due work is left that only waits until all older events have been heard
+    (kit.events.horizon). The worker is not settled meanwhile; the clock need not move for it to be done.
     """
 
     name: str
     interval_s: float
     run: Callable[[db.Conn, datetime], Awaitable[int]] | None = None
     io: Callable[[datetime], Awaitable[int]] | None = None
+    waiting: Callable[[db.Conn, datetime], Awaitable[bool]] | None = None
 
 
 class Sweeper:
@@ -47,6 +51,13 @@ class Sweeper:
         """Do now all that is due, and return how many things that were."""
         async with self._busy:
             return await self._round()
+
+    async def waiting(self) -> bool:
+        """Whether due work waits for events that are older and not heard yet."""
+        if self._sweep.waiting is None:
+            return False
+        async with self._pool.acquire(timeout=5) as conn:
+            return await self._sweep.waiting(conn, self._clock.now())
 
     async def run(self) -> None:
         """Sweep until cancelled; a failed round is logged, counted and tried again with back-off."""

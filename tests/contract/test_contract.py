@@ -79,7 +79,8 @@ def test_the_service_config_that_ships_covers_every_service() -> None:
     "event",
     "CustomerRegistered CustomerUpdated CustomerMerged CustomerErased PurchaseCompleted PurchaseReturned "
     "PointsEarned PointsRedeemed PointsExpiring TierChanged InvoiceIssued InvoicePaid PaymentDue "
-    "PaymentOverdue PaymentReceived PaymentReversed MessageDelivered MessageFailed ContactReplied".split(),
+    "PaymentOverdue PaymentReceived PaymentReversed MessageDelivered MessageFailed ContactReplied "
+    "Progress".split(),
 )
 def test_every_event_of_the_house_is_in_the_contract(event: str) -> None:
     for module in pkgutil.iter_modules(langganan.events.v1.__path__):

@@ -133,6 +133,16 @@ async def test_an_expired_deadline_is_dropped_before_the_transaction(pool: db.Po
     assert await pool.fetchval("SELECT n FROM accounts WHERE id = 'a6'") == 0
 
 
+async def test_who_has_queued_for_too_long_is_sent_to_read_the_clock_again(
+    pool: db.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kit.batch._QUEUED_S", -1.0)
+    adder = Adder()
+    with pytest.raises(ResourceExhausted, match="same id"):
+        await batcher_of(pool, adder).submit(Add("a6", 1))
+    assert adder.sizes == [], "nothing was begun"
+
+
 async def test_one_merchants_backlog_neither_fills_the_queue_nor_starves_another(pool: db.Pool) -> None:
     adder = Adder()
     batcher = batcher_of(pool, adder, max_batch=10, max_queue=100)

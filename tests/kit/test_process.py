@@ -141,6 +141,32 @@ async def test_a_process_waits_for_its_schema_settles_tells_the_truth_and_ends_c
     assert {line["service"] for line in lines if "service" in line} == {"tiny"}
 
 
+async def test_due_work_that_waits_for_older_events_is_told_and_done_by_itself(
+    tiny: Tiny, bare_database: str, tmp_path: Path
+) -> None:
+    await migrate(bare_database, [KIT_FOLDER])
+    await tiny.becomes("/settled", 200)
+    slow = await asyncio.wait_for(asyncpg.connect(bare_database), 5)
+    try:
+        sale = slow.transaction()
+        await sale.start()
+        await slow.fetchval("SELECT pg_current_xact_id()")  # a transaction that may still tell something
+        clock.move(tmp_path / "clock", datetime(2026, 1, 2, tzinfo=UTC))
+        waiting = await eventually(lambda: _waits_for(tiny, "sweep-heed"), within=10)
+        assert waiting == "due work waits until all older events are heard"
+        await sale.commit()
+        await tiny.becomes("/settled", 200, within=5)
+    finally:
+        await slow.close()
+
+
+async def _waits_for(tiny: Tiny, part: str) -> str:
+    """Why a part alone keeps the process from being settled; empty: something else does, or nothing."""
+    _, body = await asyncio.to_thread(tiny.ask, "/settled")
+    waiting = body["waiting_for"]
+    return waiting.get(part, "") if len(waiting) == 1 else ""
+
+
 async def test_an_operator_migrates_lists_replays_and_rewinds_from_the_command_line(tiny: Tiny) -> None:
     assert (await tiny.command("migrate"))[0] == 0
     await tiny.becomes("/settled", 200, within=40)

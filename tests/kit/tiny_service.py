@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from kit import db
-from kit.events import Consumer, Outgoing, publish
+from kit.events import Consumer, Outgoing, horizon, publish
 from kit.migrate import KIT_FOLDER
 from kit.process import main
 from kit.runtime import Database, Runtime, Service
@@ -24,6 +24,16 @@ async def say_once_an_instant(conn: db.Conn, now: datetime) -> int:
     return 1
 
 
+async def nothing(conn: db.Conn, now: datetime) -> int:
+    """Do nothing."""
+    return 0
+
+
+async def not_all_heard(conn: db.Conn, now: datetime) -> bool:
+    """Tell whether something of before now may still be on its way."""
+    return await horizon(conn, "notify") < now
+
+
 async def build(runtime: Runtime[ServiceSettings]) -> Service:
     """Wire it."""
     pool = await runtime.pool()
@@ -35,7 +45,11 @@ async def build(runtime: Runtime[ServiceSettings]) -> Service:
         handlers={},
         prefix=runtime.settings.topic_prefix,
     )
-    return Service(pool=pool, consumer=consumer, sweeps=[Sweep("say", 0.2, run=say_once_an_instant)])
+    sweeps = [
+        Sweep("say", 0.2, run=say_once_an_instant),
+        Sweep("heed", 0.2, run=nothing, waiting=not_all_heard),
+    ]
+    return Service(pool=pool, consumer=consumer, sweeps=sweeps, topic="notify")
 
 
 if __name__ == "__main__":

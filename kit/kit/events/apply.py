@@ -11,9 +11,10 @@ import structlog
 
 from kit import db, metrics
 from kit.db import Conn, Pool
-from kit.events import inbox, parking, trouble, waves
+from kit.events import heard, inbox, parking, trouble, waves
 from kit.events.envelope import Envelope, Received, decode
 from kit.events.handlers import Handler, Lock, Refusals
+from kit.events.heard import Heard
 from kit.events.parking import Blocks, Parked
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,15 @@ class Applier:
         self._lock = lock
         self._guard = trouble.PoisonGuard()
 
-    async def apply(self, envelopes: Sequence[Envelope]) -> None:
-        """Apply a poll. Raises TooManyPoisoned, or what says that the database cannot at present."""
+    async def apply(self, envelopes: Sequence[Envelope], told: Heard) -> None:
+        """Apply a poll and note the progress that it told.
+
+        Raises TooManyPoisoned, or what says that the database cannot at present.
+        """
         way: Way = self._together
         for attempt in range(ATTEMPTS):
             try:
-                await self._transaction(envelopes, way)
+                await self._transaction(envelopes, told, way)
                 return
             except trouble.AGAIN as error:
                 metrics.CONSUMER_RETRIES.labels(self._group, type(error).__name__).inc()
@@ -53,20 +57,14 @@ class Applier:
                 log.warning("poll_redone_one_by_one", error=type(error).__name__, why=parking.sentence(error))
                 way = self._one_by_one
 
-    async def _transaction(self, envelopes: Sequence[Envelope], way: Way) -> None:
+    async def _transaction(self, envelopes: Sequence[Envelope], told: Heard, way: Way) -> None:
+        parked: list[Parked] = []
         async with db.transaction(self._pool) as conn:
-            fresh = await inbox.take_in(conn, envelopes)
+            fresh = await inbox.take_in(conn, envelopes) if envelopes else []
             metrics.INBOX_DUPLICATES.labels(self._group).inc(len(envelopes) - len(fresh))
-            if not fresh:
-                return
-            try:
-                parked = await way(conn, fresh)
-            except db.LOST as error:
-                if conn.is_closed():
-                    raise
-                raise trouble.EventFailed(str(error)) from error
-            self._guard.check(p.envelope.customer for p in parked if p.status == "POISONED")
-            await parking.park(conn, parked)
+            if fresh:
+                parked = await self._apply(conn, fresh, way)
+            await heard.hear(conn, told)
         for one in parked:
             metrics.PARKED.labels(self._group, one.status).inc()
             if one.status != "BEHIND":
@@ -74,6 +72,17 @@ class Applier:
                     "event_parked", status=one.status, type=one.envelope.type, id=str(one.envelope.id),
                     key=one.envelope.key, error=one.error_type, why=one.error,
                 )  # fmt: skip
+
+    async def _apply(self, conn: Conn, fresh: list[Envelope], way: Way) -> list[Parked]:
+        try:
+            parked = await way(conn, fresh)
+        except db.LOST as error:
+            if conn.is_closed():
+                raise
+            raise trouble.EventFailed(str(error)) from error
+        self._guard.check(p.envelope.customer for p in parked if p.status == "POISONED")
+        await parking.park(conn, parked)
+        return parked
 
     async def _together(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
         """The usual way: one call a wave and type, no savepoints; any exception undoes the whole poll."""

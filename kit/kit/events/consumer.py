@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import structlog
@@ -17,7 +17,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from kit import db, metrics
 from kit.db import Pool
-from kit.events import membership, replay, trouble
+from kit.events import heard, membership, progress, replay, trouble
 from kit.events.apply import Applier
 from kit.events.envelope import Record, event_type, open_record
 from kit.events.handlers import Handler, Lock, no_lock
@@ -97,8 +97,9 @@ class Consumer:
         Raises TooManyPoisoned, or what says that the database cannot at present; nothing is half applied.
         """
         known = [open_record(r, self._prefix) for r in records if event_type(r) in self._handlers]
-        if known:
-            await self._applier.apply(known)
+        told = [r for r in records if event_type(r) == progress.TYPE]
+        if known or told:
+            await self._applier.apply(known, heard.furthest(told, self._prefix))
 
     async def run(self) -> None:
         """Consume until cancelled; a poll in flight is finished and committed, then the group is left."""
@@ -203,7 +204,8 @@ class Consumer:
             if not polled:
                 await self._commit(kafka)
                 continue
-            polled_at = time.monotonic()
+            if any(_events(polled)):
+                polled_at = time.monotonic()
             self._in_flight = True
             self._monitor.begin(polled)
             try:
@@ -233,10 +235,10 @@ class Consumer:
             await self._commit(kafka)
 
     async def _round(self, polled: Polled) -> None:
-        records = [record for batch in polled.values() for record in batch]
-        metrics.POLL_SIZE.labels(self._group).observe(len(records))
-        await self.process(records)
-        self._monitor.applied(records)
+        await self.process([record for batch in polled.values() for record in batch])
+        if events := list(_events(polled)):
+            metrics.POLL_SIZE.labels(self._group).observe(len(events))
+            self._monitor.applied(events)
         for partition, batch in polled.items():
             self._uncommitted[partition] = batch[-1].offset + 1
         self._failures = 0
@@ -281,6 +283,11 @@ class Consumer:
             delay = min(delay * 2, 1.0)
         kafka.resume(*kafka.paused())
         self._enter("running")
+
+
+def _events(polled: Polled) -> Iterator[Record]:
+    """The records of a poll that tell of somebody; progress is neither waited for nor measured."""
+    return (r for batch in polled.values() for r in batch if event_type(r) != progress.TYPE)
 
 
 def _backoff(failures: int) -> float:

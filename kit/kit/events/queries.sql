@@ -35,6 +35,18 @@ from (
 where bytes_before < :max_bytes
 order by id;
 
+-- name: fresh_xid$
+-- A transaction id higher than that of all that have begun to write. A snapshot's own end would not do: it
+-- only lies behind the last one that has ended.
+select pg_current_xact_id()::text::bigint;
+
+-- name: outbox_horizon^
+-- The oldest transaction still writing, and where the outbox begins and ends, all of one snapshot.
+select
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest_xid,
+    (select coalesce(min(id), 9223372036854775807) from outbox) as lowest,
+    (select coalesce(max(id), 0) from outbox) as highest;
+
 -- name: delete_outbox!
 -- Forget what Kafka acknowledged.
 delete from outbox where id = any(:ids::bigint[]);
@@ -148,3 +160,19 @@ group by status;
 -- name: not_yet_hoped_for$
 -- Whether a NOT_YET event has been tried only a few times, so that it may still come right by itself.
 select exists (select 1 from parked_events where status = 'NOT_YET' and attempts < :attempts);
+
+-- name: hear!
+-- Note how far partitions have told, in one order everywhere; what is heard again moves nothing back.
+insert into heard as h (topic, partition, partitions, until)
+select e.topic, e.partition, e.partitions, e.until
+from unnest(
+    :topics::text[], :numbers::integer[], :partitions::integer[], :untils::timestamptz[]
+) as e (topic, partition, partitions, until)
+order by e.topic, e.partition
+on conflict (topic, partition) do update
+set partitions = greatest(h.partitions, excluded.partitions), until = greatest(h.until, excluded.until)
+where h.until < excluded.until or h.partitions < excluded.partitions;
+
+-- name: horizon$
+-- The least that all partitions of a topic have told; null while one has told nothing.
+select case when count(*) = max(partitions) then min(until) end from heard where topic = :topic;

@@ -1,4 +1,4 @@
-"""The relay: sends the outbox to Kafka in id order and deletes what Kafka acknowledged.
+"""The relay: sends the outbox to Kafka in id order, deletes what Kafka acknowledged, and tells progress.
 
 A crash in between sends some events twice, never none and never out of a customer's order.
 """
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from kit import db, metrics
 from kit.events.outbox import COUNTED_AT_MOST
+from kit.events.progress import Speaker
 from kit.events.sender import Sender
 
 log = structlog.get_logger(__name__)
@@ -34,10 +35,17 @@ class Relay:
     """Empties one service's outbox; of many relays on one database, one a slice is at work.
 
     `dsn` goes straight to Postgres: the lock is the session's, so a pooler in transaction mode breaks it.
+    Whoever leads slice 0 lets `speaker` tell progress for all of them.
     """
 
-    def __init__(self, *, dsn: str, bootstrap: str, prefix: str = "", slices: int = 1) -> None:
-        self._slices = [_Slice(dsn, bootstrap, prefix, number, slices) for number in range(slices)]
+    def __init__(
+        self, *, dsn: str, bootstrap: str, prefix: str = "", slices: int = 1, speaker: Speaker | None = None
+    ) -> None:
+        self._speaker = speaker
+        self._slices = [
+            _Slice(dsn, bootstrap, prefix, number, slices, None if number else speaker)
+            for number in range(slices)
+        ]
 
     @property
     def healthy(self) -> bool:
@@ -54,8 +62,15 @@ class Relay:
         """How many events this process has sent; a driver sees by it that nothing moved between two looks."""
         return sum(one.sent for one in self._slices)
 
+    @property
+    def silent(self) -> bool:
+        """Whether this process has progress to tell that somebody may wait for."""
+        return self._speaker is not None and self._slices[0].leading and self._speaker.behind
+
     def hurry(self) -> None:
-        """Look at the outbox now, for somebody waits until it is empty."""
+        """Look at the outbox now and tell progress, for somebody waits for it."""
+        if self._speaker is not None:
+            self._speaker.hurry()
         for one in self._slices:
             one.hurried.set()
 
@@ -67,12 +82,15 @@ class Relay:
 
 
 class _Slice:
-    def __init__(self, dsn: str, bootstrap: str, prefix: str, number: int, slices: int) -> None:
+    def __init__(
+        self, dsn: str, bootstrap: str, prefix: str, number: int, slices: int, speaker: Speaker | None
+    ) -> None:
         self._dsn = dsn
         self._bootstrap = bootstrap
         self._prefix = prefix
         self._number = number
         self._count = slices
+        self._speaker = speaker
         self._failures = 0
         self._measured_at = 0.0
         self.sent = 0
@@ -109,6 +127,8 @@ class _Slice:
             sender = Sender(self._bootstrap, self._prefix)
             try:
                 await sender.start()
+                if self._speaker is not None:
+                    self._speaker.lead()
                 await self._drain(conn, sender)
             except (KafkaError, OSError, TimeoutError) as error:
                 if conn.is_closed():
@@ -133,11 +153,13 @@ class _Slice:
             ]
             if rows:
                 await _to_the_end(self._send(conn, sender, rows))
+            if self._speaker is not None:
+                await self._speaker.step(conn, sender)
             self.healthy = True
             self._failures = 0
             if asyncio.get_running_loop().time() - self._measured_at > MEASURE_SECONDS:
                 await self._measure(conn)
-            wait = least if rows else min(most, wait * 1.5)
+            wait = least if rows or (self._speaker and self._speaker.behind) else min(most, wait * 1.5)
             if len(rows) < MAX_ROWS:
                 await self._rest(wait)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
 from kit.events.closing import CLOSE_SECONDS, close
-from kit.events.envelope import headers
+from kit.events.envelope import Headers, headers
 
 BATCH_BYTES = 950_000
 REQUEST_MS = 10_000
@@ -77,14 +77,35 @@ class Sender:
         self._failed = failure is not None
         return sent, failure
 
+    async def send_everywhere(self, topic: str, value: Callable[[int], bytes], lines: Headers) -> None:
+        """Send one record to every partition of a topic, behind all that was sent before.
+
+        `value` makes it from the number of partitions. Returns once all are acknowledged, else raises.
+        """
+        self._failed = True
+        numbers = await self._partitions(self._prefix + topic)
+        content = value(len(numbers))
+        async with asyncio.timeout(SEND_SECONDS):
+            await asyncio.gather(*(self._send_one(self._prefix + topic, n, content, lines) for n in numbers))
+        self._failed = False
+
+    async def _send_one(self, topic: str, partition: int, value: bytes, lines: Headers) -> None:
+        batch = self._producer.create_batch()
+        assert batch.append(timestamp=None, key=None, value=value, headers=lines) is not None
+        batch.close()
+        await (await self._producer.send_batch(batch, topic, partition=partition))
+
+    async def _partitions(self, topic: str) -> list[int]:
+        async with asyncio.timeout(REQUEST_MS / 1000):
+            return sorted(await self._producer.partitions_for(topic))
+
     async def _group(self, rows: Sequence[Any]) -> dict[tuple[str, int], list[Any]]:
         partitions: dict[str, list[int]] = {}
         groups: dict[tuple[str, int], list[Any]] = {}
         for row in rows:
             topic = self._prefix + row["topic"]
             if topic not in partitions:
-                async with asyncio.timeout(REQUEST_MS / 1000):
-                    partitions[topic] = sorted(await self._producer.partitions_for(topic))
+                partitions[topic] = await self._partitions(topic)
             known = partitions[topic]
             number = _partition(row["key"].encode(), known, known)
             groups.setdefault((topic, number), []).append(row)

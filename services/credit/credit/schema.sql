@@ -72,6 +72,14 @@ ALTER TABLE public.entries ALTER COLUMN entry_id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.heard (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    partitions integer NOT NULL,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.holds (
     merchant_id text NOT NULL,
     hold_id uuid NOT NULL,
@@ -258,6 +266,9 @@ ALTER TABLE ONLY public.entries
 
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_pkey PRIMARY KEY (merchant_id, customer_id, entry_id);
+
+ALTER TABLE ONLY public.heard
+    ADD CONSTRAINT heard_pkey PRIMARY KEY (topic, partition);
 
 ALTER TABLE ONLY public.holds
     ADD CONSTRAINT holds_pkey PRIMARY KEY (merchant_id, hold_id);

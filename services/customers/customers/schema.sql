@@ -55,6 +55,14 @@ CREATE TABLE public.erasures (
     CONSTRAINT erasures_state_known CHECK ((state = ANY (ARRAY['ASKED'::text, 'OPEN_BALANCE'::text, 'ERASING'::text, 'ERASED'::text])))
 );
 
+CREATE TABLE public.heard (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    partitions integer NOT NULL,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.inbox (
     day date NOT NULL,
     event_id uuid NOT NULL
@@ -232,6 +240,9 @@ ALTER TABLE ONLY public.customers
 
 ALTER TABLE ONLY public.erasures
     ADD CONSTRAINT erasures_pkey PRIMARY KEY (merchant_id, customer_id);
+
+ALTER TABLE ONLY public.heard
+    ADD CONSTRAINT heard_pkey PRIMARY KEY (topic, partition);
 
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);

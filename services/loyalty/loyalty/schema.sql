@@ -68,6 +68,14 @@ CREATE TABLE public.entries (
     CONSTRAINT entries_points_check CHECK ((points <> 0))
 );
 
+CREATE TABLE public.heard (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    partitions integer NOT NULL,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.inbox (
     day date NOT NULL,
     event_id uuid NOT NULL
@@ -308,6 +316,9 @@ ALTER TABLE ONLY public.entries
 
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_pkey PRIMARY KEY (merchant_id, customer_id, entry_no);
+
+ALTER TABLE ONLY public.heard
+    ADD CONSTRAINT heard_pkey PRIMARY KEY (topic, partition);
 
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);

@@ -7,6 +7,14 @@ CREATE TABLE public.audits (
     passed_at timestamp with time zone
 );
 
+CREATE TABLE public.heard (
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    partitions integer NOT NULL,
+    until timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
 CREATE TABLE public.inbox (
     day date NOT NULL,
     event_id uuid NOT NULL
@@ -122,6 +130,9 @@ ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 
 ALTER TABLE ONLY public.audits
     ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.heard
+    ADD CONSTRAINT heard_pkey PRIMARY KEY (topic, partition);
 
 ALTER TABLE ONLY public.inbox
     ADD CONSTRAINT inbox_pkey PRIMARY KEY (day, event_id);
