@@ -55,17 +55,33 @@ class Keys:
         jwks.write_text(json.dumps({"keys": [key.as_dict(private=False)]}))
         return key, jwks
 
-    def till(self, merchant: str, scopes: Sequence[str], subject: str = "till-1", hours: float = 24) -> str:
+    def till(
+        self,
+        merchant: str,
+        scopes: Sequence[str],
+        subject: str = "till-1",
+        hours: float = 24,
+        audience: str = AUDIENCE,
+    ) -> str:
         """A token for a till or a person of one merchant."""
-        claims = {"iss": ISSUER, "sub": subject, "merchant_id": merchant, "scope": " ".join(scopes)}
+        claims = {
+            "iss": ISSUER,
+            "sub": subject,
+            "aud": audience,
+            "merchant_id": merchant,
+            "scope": " ".join(scopes),
+        }
         return _sign(self._merchants, claims, hours)
 
     def service(self, service: str, hours: float) -> Path:
         """Write a fresh token of a service, in the file that it reads."""
         file = self.folder / f"{service}.token"
-        claims = {"iss": CLUSTER_ISSUER, "sub": service_subject(service)}
-        write_secret(file, _sign(self._cluster, claims, hours))
+        write_secret(file, self.cluster(service_subject(service), hours))
         return file
+
+    def cluster(self, subject: str, hours: float) -> str:
+        """A token of the cluster's issuer for whoever `subject` names."""
+        return _sign(self._cluster, {"iss": CLUSTER_ISSUER, "sub": subject}, hours)
 
 
 def _sign(key: OKPKey, claims: dict[str, Any], hours: float) -> str:
@@ -91,14 +107,15 @@ def all_scopes() -> tuple[str, ...]:
 
     found = {
         method.GetOptions().Extensions[scope_pb2.scope]
-        for file in _files()
+        for file in contract_files()
         for service in file.services_by_name.values()
         for method in service.methods
     }
     return tuple(sorted(scope for scope in found if scope and not scope.endswith(INTERNAL)))
 
 
-def _files() -> Iterator[FileDescriptor]:
+def contract_files() -> Iterator[FileDescriptor]:
+    """Yield every file of the contract, as its generated stub describes it."""
     for root in map(Path, langganan.__path__):  # a namespace package: no __init__ to walk by
         for file in sorted(root.rglob("*_pb2.py")):
             module = ".".join(["langganan", *file.relative_to(root).with_suffix("").parts])
