@@ -166,6 +166,14 @@ class Loyalty(Facts):
             request.until.CopyFrom(instant(until))
         return (await self.tiers.SetTier(request)).standing
 
+    async def wake(self, at: datetime) -> int:
+        """Let it be `at` and let the daily sweep do all that is due; returns how many customers."""
+        self.run.clock.advance(at - self.run.clock.now())
+        done = 0
+        while swept := await self.run.sweep("days"):
+            done += swept
+        return done
+
     async def said(self, customer: str) -> list[Any]:
         """What the service has said about a customer, in order."""
         return [f for f in await self.run.published() if f.customer_id == customer]
@@ -190,7 +198,7 @@ class Loyalty(Facts):
         reply: accounts_pb2.ExplainBalanceResponse = await self.accounts.ExplainBalance(request)
         assert reply.consistent, reply
         account = reply.account
-        assert account.balance == account.active + account.reserved - account.negative
+        assert account.balance == account.active + account.reserved + account.lapsed - account.negative
         in_lots = sum(lot.points_left for lot in reply.lots) + reply.more_lots.points
         assert account.balance == in_lots - account.negative == reply.folded_balance
         assert account.reserved == sum(held.points for held in reply.held) + reply.more_held.points
@@ -203,6 +211,16 @@ async def loyalty_service(keys: Keys, new_database: Callable[..., Awaitable[str]
     settings = Settings(database_url=await new_database("loyalty"))
     async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
         yield run
+
+
+@pytest.fixture
+async def timed(keys: Keys, new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Loyalty]:
+    """A service of its own, for tests that let time pass: a merchant whose points live a month."""
+    settings = Settings(database_url=await new_database("loyalty"))
+    async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
+        made = Loyalty(run)
+        await made.set_program(expiry_months=1, expiry_notice_days=7)
+        yield made
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
-"""The models: earning and its allotment, the ledger with its lots, returns that add up."""
+"""The models: earning and its allotment, what a finished sale uses, returns that add up."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit.money import Currency
-from loyalty.accounts.merge import transfer
 from loyalty.accounts.model import Account, Book, Cause
-from loyalty.programs.model import Benefits, Line, Program, add_months, bases, in_force, points
-from loyalty.programs.plugins import Earned, PerAmount
+from loyalty.programs.model import Benefits, add_months, bases, in_force, points
+from loyalty.programs.plugins import Earned
 from loyalty.purchases.model import PointsRefund, Return, ReturnedLine, Sale, book_return, book_sale
 from loyalty.redemptions.model import (
     HELD,
@@ -27,46 +25,9 @@ from loyalty.redemptions.model import (
     redeem,
 )
 from loyalty.tiers.model import TierChange, in_force_at
+from tests.loyalty.books import AT, IDR, TODAY, check, line, program
 
-AT = datetime(2026, 3, 2, 5, tzinfo=UTC)
-TODAY = date(2026, 3, 2)
-IDR = Currency("IDR", 0)
 RESERVATION = "0b9e3a52-7c1d-4f6e-9a2b-3c4d5e6f7a8b"
-
-
-def program(**changes: Any) -> Program:
-    fields: dict[str, Any] = {
-        "version": 1,
-        "effective_from": AT - timedelta(days=1),
-        "currency": IDR,
-        "earning": (PerAmount(PerAmount.Config(step=1000)),),
-        "tier_plugin": None,
-        "tiers": (),
-        "benefits": (),
-        "point_value": 10,
-        "expiry_months": 12,
-        "excluded_tenders": frozenset(),
-        "min_redeem_points": 0,
-        "max_offline_points": 0,
-    }
-    return Program(**{**fields, **changes})
-
-
-def line(net: int, *, counts: bool = True, line_id: str = "1") -> Line:
-    return Line(line_id, "p", (), 1000, net, counts)
-
-
-def check(book: Book) -> None:
-    """Account, lots and ledger say the same, and nothing is owed while a point is free."""
-    account = book.account
-    assert account.in_lots == sum(lot.left for lot in book.lots.values())
-    assert account.balance == sum(entry.points for entry in book.entries)
-    assert all(0 <= lot.left <= lot.points for lot in book.lots.values())
-    assert 0 <= account.reserved <= account.in_lots
-    assert account.negative >= 0
-    assert account.negative == 0 or account.active == 0
-    if book.entries:
-        assert book.entries[-1].balance_after == account.balance
 
 
 # Earning
@@ -156,105 +117,6 @@ def test_a_late_sale_is_in_the_tier_of_its_own_time():
     assert in_force_at(account, past, AT - timedelta(days=20), tiers) == "New"
 
 
-# The ledger
-
-STEPS = st.lists(
-    st.tuples(
-        st.sampled_from(["give", "take", "hold", "free", "settle"]),
-        st.integers(1, 100),
-        st.sampled_from([None, TODAY, TODAY + timedelta(days=40), TODAY + timedelta(days=400)]),
-    ),
-    max_size=40,
-)
-
-
-@settings(max_examples=200)
-@given(STEPS)
-def test_a_ledger_its_lots_and_its_account_always_agree(steps):
-    book, held = Book(Account("m", "c")), list[int]()
-    for number, (step, amount, day) in enumerate(steps):
-        cause = Cause("ADJUSTMENT", str(number))
-        if step == "give":
-            book.give("ADJUST", amount, cause, day, 0, AT)
-        elif step == "take":
-            taken = book.take("ADJUST", amount, cause, 0, AT)
-            assert sum(source.left for source in taken) == amount
-        elif step == "hold" and amount <= book.account.active:
-            book.hold(amount)
-            held.append(amount)
-        elif step == "free" and held:
-            book.unhold(held.pop())
-        check(book)
-        assert book.account.reserved == sum(held)
-
-
-@settings(max_examples=150)
-@given(STEPS, st.lists(st.integers(1, 60), min_size=1, max_size=6))
-def test_restored_points_bring_the_balance_back_and_never_more(steps, parts):
-    book = Book(Account("m", "c"))
-    for number, (step, amount, day) in enumerate(steps):
-        if step == "give":
-            book.give("ADJUST", amount, Cause("ADJUSTMENT", str(number)), day, 0, AT)
-    before = book.account.balance
-    sources = book.take("REDEEM", sum(parts), Cause("PURCHASE", "p"), 0, AT)
-    for number, part in enumerate(parts):
-        cause = Cause("RETURN", str(number))
-        book.restore(part, sources, cause, None, 0, AT, TODAY)
-        check(book)
-    assert book.account.balance == before
-    assert all(source.left == 0 for source in sources)
-
-
-def test_points_are_spent_soonest_expiry_first_and_non_expiring_last():
-    book = Book(Account("m", "c"))
-    for number, day in enumerate([None, TODAY + timedelta(days=9), TODAY, TODAY], start=1):
-        book.give("ADJUST", 10, Cause("ADJUSTMENT", str(number)), day, 0, AT)
-    taken = book.take("REDEEM", 35, Cause("PURCHASE", "p"), 0, AT)
-    assert [(source.entry_no, source.left) for source in taken] == [(3, 10), (4, 10), (2, 10), (1, 5)]
-
-
-def test_restored_points_keep_their_expiry_but_live_thirty_days():
-    book = Book(Account("m", "c"))
-    far, near = TODAY + timedelta(days=100), TODAY + timedelta(days=5)
-    book.give("ADJUST", 10, Cause("ADJUSTMENT", "1"), far, 0, AT)
-    book.give("ADJUST", 10, Cause("ADJUSTMENT", "2"), near, 0, AT)
-    sources = book.take("REDEEM", 20, Cause("PURCHASE", "p"), 0, AT)
-    book.restore(20, sources, Cause("RETURN", "r"), None, 0, AT, TODAY)
-    left = {(lot.expires_on, lot.left) for lot in book.lots.values() if lot.left}
-    assert left == {(far, 10), (TODAY + timedelta(days=30), 10)}
-
-
-def test_what_is_owed_is_repaid_before_a_new_lot_is_made():
-    book = Book(Account("m", "c"))
-    book.take("TAKE_BACK", 30, Cause("RETURN", "r", "1"), 0, AT)
-    assert (book.account.balance, book.account.active, book.account.negative) == (-30, 0, 30)
-    book.give("EARN", 50, Cause("PURCHASE", "p"), None, 0, AT)
-    assert (book.account.balance, book.account.active, book.account.negative) == (20, 20, 0)
-    assert [lot.left for lot in book.lots.values()] == [20]
-
-
-@given(STEPS, STEPS)
-def test_a_merge_moves_every_point_and_every_debt(ours, theirs):
-    books = [Book(Account("m", "a")), Book(Account("m", "b"))]
-    for book, steps in zip(books, (ours, theirs), strict=True):
-        for number, (step, amount, day) in enumerate(steps):
-            cause = Cause("ADJUSTMENT", str(number))
-            if step == "give":
-                book.give("ADJUST", amount, cause, day, 0, AT)
-            elif step == "take":
-                book.take("ADJUST", amount, cause, 0, AT)
-            elif step == "hold" and amount <= book.account.active:
-                book.hold(amount)
-    absorbed, survivor = books
-    total = absorbed.account.balance + survivor.account.balance
-    reserved = absorbed.account.reserved + survivor.account.reserved
-    transfer(absorbed, survivor, AT)
-    check(absorbed)
-    check(survivor)
-    assert (absorbed.account.balance, absorbed.account.reserved) == (0, 0)
-    assert (survivor.account.balance, survivor.account.reserved) == (total, reserved)
-
-
 # The table of a finished sale's points tender
 
 
@@ -285,7 +147,7 @@ def test_a_points_tender_is_booked_whatever_its_reservation_says(before, amount,
     book = Book(Account("m", "c"))
     book.give("ADJUST", 200, Cause("ADJUSTMENT", "1"), None, 0, AT)
     if before is not None and before.state == HELD and before.customer_id == "c":
-        book.hold(before.points)
+        book.hold(before.points, RESERVATION, TODAY)
     tender = PointsTender("t", RESERVATION, amount)
     terms = program(max_offline_points=50)
     found = redeem(book, tender, before, terms, "p", AT, TODAY, offline=offline)

@@ -8,6 +8,7 @@ from kit import plugins
 from kit.batch import Batcher
 from kit.events import Consumer, Handler
 from kit.runtime import Database, Runtime, Service
+from kit.sweep import Sweep
 from langganan.events.v1 import customers_pb2, purchases_pb2
 from langganan.loyalty.v1 import (
     accounts_pb2_grpc,
@@ -17,6 +18,7 @@ from langganan.loyalty.v1 import (
 )
 from loyalty.accounts.handlers import CustomerHandlers, lock
 from loyalty.accounts.rpc import AccountService
+from loyalty.accounts.sweep import Days
 from loyalty.programs import plugins as earning
 from loyalty.programs.rpc import ProgramService
 from loyalty.programs.store import Programs
@@ -74,5 +76,6 @@ async def build(runtime: Runtime[Settings]) -> Service:
                 "purchase-returned": Handler(purchases_pb2.PurchaseReturned, returned.apply),
             },
         ),
+        sweeps=[Sweep("days", settings.sweep_s, run=Days(programs).run)],
         batchers=[batcher],
     )

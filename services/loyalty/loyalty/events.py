@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -71,6 +72,24 @@ def points_redeemed(
         redeemed_at=stamp(at),
     )
     return Outgoing("points-redeemed", merchant_id, customer_id, payload, at)
+
+
+def points_expiring(
+    merchant_id: str, customer_id: str, lots: Sequence[tuple[int, date]], day: date, at: datetime
+) -> Outgoing:
+    """Points will expire soon: (points, last day) of each lot; found at `at` on the local `day`."""
+    ends: dict[date, int] = {}
+    for points, last in lots:
+        ends[last] = ends.get(last, 0) + points
+    payload = pb.PointsExpiring(
+        merchant_id=merchant_id,
+        customer_id=customer_id,
+        lots=[pb.ExpiringLot(points=ends[last], expires_on=to_date(last)) for last in sorted(ends)],
+        points=sum(ends.values()),
+        noticed_at=stamp(at),
+        local_date=to_date(day),
+    )
+    return Outgoing("points-expiring", merchant_id, customer_id, payload, at)
 
 
 def tier_changed(

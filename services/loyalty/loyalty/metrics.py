@@ -11,4 +11,9 @@ RESERVATIONS = Counter(
 EXCEPTIONS = Counter(
     "langganan_loyalty_exceptions_total", "Points tenders booked without leave, by mark", ["mark"]
 )
+NOTICED = Counter("langganan_loyalty_noticed_lots_total", "Lots told of before they expire")
+RESERVATIONS_EXPIRED = Counter(
+    "langganan_loyalty_reservations_expired_total", "Reservations whose time was over unused"
+)
+TIER_FALLS = Counter("langganan_loyalty_tier_falls_total", "Daily decisions that led to a lower tier")
 TIER_CHANGES = Counter("langganan_loyalty_tier_changes_total", "Changes of tier, by cause", ["cause"])

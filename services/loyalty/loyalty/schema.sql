@@ -17,6 +17,8 @@ CREATE TABLE public.accounts (
     merged_into text,
     erased_at timestamp with time zone,
     opened_at timestamp with time zone NOT NULL,
+    swept_on date,
+    day_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
     CONSTRAINT accounts_negative_check CHECK (((negative >= 0) AND ((negative = 0) OR (in_lots = reserved)))),
     CONSTRAINT accounts_reserved_check CHECK (((reserved >= 0) AND (reserved <= in_lots)))
 )
@@ -27,6 +29,8 @@ COMMENT ON COLUMN public.accounts.in_lots IS 'Points left in all lots, the reser
 COMMENT ON COLUMN public.accounts.negative IS 'Points owed. Balance = in_lots - negative.';
 
 COMMENT ON COLUMN public.accounts.merged_into IS 'The customer that absorbed this one; never itself an alias.';
+
+COMMENT ON COLUMN public.accounts.day_at IS 'When the local day after swept_on begins: the next that is due.';
 
 CREATE TABLE public.adjustments (
     merchant_id text NOT NULL,
@@ -63,7 +67,7 @@ CREATE TABLE public.entries (
     program_version bigint DEFAULT 0 NOT NULL,
     effective_at timestamp with time zone NOT NULL,
     booked_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT entries_cause_check CHECK ((cause = ANY (ARRAY['PURCHASE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'MERGE'::text]))),
+    CONSTRAINT entries_cause_check CHECK ((cause = ANY (ARRAY['PURCHASE'::text, 'RETURN'::text, 'ADJUSTMENT'::text, 'MERGE'::text, 'EXPIRY'::text]))),
     CONSTRAINT entries_kind_check CHECK ((kind = ANY (ARRAY['EARN'::text, 'TAKE_BACK'::text, 'REDEEM'::text, 'RESTORE'::text, 'ADJUST'::text, 'EXPIRE'::text, 'MERGE'::text]))),
     CONSTRAINT entries_points_check CHECK ((points <> 0))
 );
@@ -94,9 +98,12 @@ CREATE TABLE public.lots (
     points bigint NOT NULL,
     points_left bigint NOT NULL,
     expires_on date,
+    noticed_on date,
     CONSTRAINT lots_left_check CHECK (((points_left >= 0) AND (points_left <= points)))
 )
 WITH (fillfactor='80');
+
+COMMENT ON COLUMN public.lots.noticed_on IS 'The local day whose sweep told that these points will expire.';
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
@@ -368,6 +375,8 @@ ALTER TABLE ONLY public.tier_changes
 ALTER TABLE ONLY public.tier_pins
     ADD CONSTRAINT tier_pins_pkey PRIMARY KEY (merchant_id, request_id);
 
+CREATE INDEX accounts_day ON public.accounts USING btree (day_at) WHERE (merged_into IS NULL);
+
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 
 CREATE INDEX purchases_time ON public.purchases USING btree (merchant_id, customer_id, effective_at);
@@ -375,5 +384,7 @@ CREATE INDEX purchases_time ON public.purchases USING btree (merchant_id, custom
 CREATE INDEX redemption_exceptions_time ON public.redemption_exceptions USING btree (merchant_id, occurred_at DESC, exception_id DESC);
 
 CREATE INDEX reservations_customer ON public.reservations USING btree (merchant_id, customer_id);
+
+CREATE INDEX reservations_due ON public.reservations USING btree (expires_at) WHERE (state = 'HELD'::text);
 
 ALTER INDEX public.inbox_pkey ATTACH PARTITION public.inbox_default_pkey;

@@ -16,3 +16,6 @@ class Settings(ServiceSettings):
     reservation_s: int = Field(
         900, gt=0, le=86_400, description="seconds that a reservation holds unless the till asks otherwise"
     )
+    sweep_s: float = Field(
+        15.0, gt=0, description="seconds between looks for local days that have turned and reservations due"
+    )

@@ -14,8 +14,8 @@ from kit.fingerprint import fingerprint
 from loyalty import metrics
 from loyalty.accounts import store
 from loyalty.accounts.model import Book, Cause
+from loyalty.days import local_day
 from loyalty.errors import AccountNotFound, ExpiryPassed
-from loyalty.purchases.decode import local_day
 from loyalty.races import second_sees_first
 
 
@@ -76,14 +76,15 @@ async def _adjust(conn: Conn, request: Adjustment) -> Adjusted | Exception:
             entry_no=before["entry_no"],
         )
         return Adjusted(dict(entry), book)
-    if request.expires_on and request.expires_on < local_day(request.now, book.account.time_zone):
+    today = local_day(request.now, book.account.time_zone)
+    if request.expires_on and request.expires_on < today:
         return ExpiryPassed("expires_on lies in the past; give a later day, or none")
     await store.load_lots(conn, [book])
     cause = Cause("ADJUSTMENT", request.adjustment_id)
     if request.points > 0:
         book.give("ADJUST", request.points, cause, request.expires_on, 0, request.now)
     else:
-        book.take("ADJUST", -request.points, cause, 0, request.now)
+        book.take("ADJUST", -request.points, cause, 0, request.now, day=today)
     if not request.dry_run:
         await _write(conn, request, book)
     return Adjusted(_row(request, book), book)

@@ -7,26 +7,26 @@ from typing import Any
 
 from langganan.loyalty.v1 import accounts_pb2 as pb
 from langganan.loyalty.v1 import tiers_pb2
-from loyalty.accounts.model import Account
+from loyalty.accounts.present import Present
 from loyalty.events import stamp, to_date
 
 
-def account_message(
-    row: Mapping[str, Any], account: Account, standing: tiers_pb2.TierStanding, asked: str
-) -> pb.Account:
-    """Return an account; `row` also says what expires next."""
+def account_message(present: Present, standing: tiers_pb2.TierStanding, asked: str) -> pb.Account:
+    """Return an account under the id that was asked for."""
+    account = present.account
     assert account.opened_at is not None
     return pb.Account(
         customer_id=asked,
         balance=account.balance,
-        active=account.active,
+        active=present.active,
         reserved=account.reserved,
         negative=account.negative,
-        expiring_next=row["next_points"],
-        expires_on=to_date(row["next_expires_on"]),
+        expiring_next=present.expiring_next,
+        expires_on=to_date(present.expires_on),
         standing=standing,
         opened_at=stamp(account.opened_at),
         merged_into=account.customer_id if account.customer_id != asked else "",
+        lapsed=present.lapsed,
     )
 
 

@@ -20,7 +20,8 @@ def transfer(absorbed: Book, survivor: Book, at: datetime) -> None:
         absorbed.take("MERGE", points, Cause("MERGE", target.customer_id, place), 0, at, first=lot.entry_no)
         cause = Cause("MERGE", source.customer_id, place)
         held = min(points, reserved)
-        survivor.give("MERGE", points, cause, lot.expires_on, 0, at, held)
+        moved = survivor.give("MERGE", points, cause, lot.expires_on, 0, at, held)
+        survivor.lots[moved.entry_no].noticed_on = lot.noticed_on
         reserved -= held
     if owed:
         # What is owed moves as well: the absorbed account is forgiven, the survivor owes it.

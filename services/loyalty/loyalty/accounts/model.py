@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+
+from loyalty.days import begins
 
 RESTORED_LIVE = timedelta(days=30)
 """Restored points live at least so long."""
@@ -36,6 +38,14 @@ class Account:
     merged_into: str | None = None
     erased_at: datetime | None = None
     opened_at: datetime | None = None
+    swept_on: date | None = None
+
+    @property
+    def day_at(self) -> datetime:
+        """When the day begins that the daily sweep has not looked at; long ago when it never has."""
+        if self.swept_on is None:
+            return datetime(1970, 1, 1, tzinfo=UTC)
+        return begins(self.swept_on + timedelta(days=1), self.time_zone)
 
     @property
     def balance(self) -> int:
@@ -44,7 +54,7 @@ class Account:
 
     @property
     def active(self) -> int:
-        """Points that can be reserved; 0 while points are owed."""
+        """Points that are not reserved, those that lapsed (see expiry.py) included; 0 while some are owed."""
         return self.in_lots - self.reserved
 
     def pinned_at(self, at: datetime) -> bool:
@@ -54,7 +64,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What led to an entry: PURCHASE, RETURN, ADJUSTMENT or MERGE, its id, its line or tender."""
+    """What led to an entry: PURCHASE, RETURN, ADJUSTMENT, MERGE or EXPIRY, its id, its line or tender."""
 
     kind: str
     id: str
@@ -83,6 +93,26 @@ class Lot:
     points: int
     left: int
     expires_on: date | None
+    noticed_on: date | None = None
+
+    def is_past(self, day: date) -> bool:
+        """Tell whether a local day lies behind the last one."""
+        return self.expires_on is not None and self.expires_on < day
+
+    def turn(self, day: date | None) -> tuple[bool, date, int]:
+        """Order of spending: soonest expiry first, non-expiring last, older before newer.
+
+        What was past its last day on `day` comes after all that.
+        """
+        return (day is not None and self.is_past(day), self.expires_on or date.max, self.entry_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Points of a reservation, and the local day on which it was made."""
+
+    points: int
+    day: date
 
 
 @dataclass(slots=True)
@@ -96,10 +126,14 @@ class Source:
 
 @dataclass(slots=True)
 class Book:
-    """An account with its open lots and what has been appended to it; the fold of a batch mutates it."""
+    """An account with its open lots and what has been appended to it; the fold of a batch mutates it.
+
+    `holds`, by reservation in the order of making, are loaded only where some lot is past its last day.
+    """
 
     account: Account
     lots: dict[int, Lot] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     new_lots: set[int] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
@@ -121,14 +155,22 @@ class Book:
         return entry
 
     def take(
-        self, kind: str, points: int, cause: Cause, version: int, at: datetime, first: int = 0
+        self,
+        kind: str,
+        points: int,
+        cause: Cause,
+        version: int,
+        at: datetime,
+        first: int = 0,
+        day: date | None = None,
     ) -> list[Source]:
         """Take points > 0 out of active lots, lot `first` before others, and owe what is missing.
 
+        `day` is the local one on which they were promised: lots past their last day by then are used last.
         Returns where they came from, in order; a source without lot last.
         """
         self._append(kind, -points, cause, version, at)
-        taken = self._spend(min(points, self.account.active), first)
+        taken = self._spend(min(points, self.account.active), first, day)
         missing = points - sum(source.left for source in taken)
         if missing:
             self.account.negative += missing
@@ -173,16 +215,18 @@ class Book:
             known = [end for end in ends if end is not None]
             self._add_lot(entry.entry_no, fresh, max([*known, least]) if len(known) == len(ends) else None)
 
-    def hold(self, points: int) -> None:
-        """Reserve active points."""
+    def hold(self, points: int, by: str, day: date) -> None:
+        """Reserve active points for reservation `by`, made on a local day."""
         assert 0 <= points <= self.account.active, "more is reserved than is active"
         self.account.reserved += points
+        self.holds[by] = Hold(points, day)
         self.changed = True
 
-    def unhold(self, points: int) -> None:
-        """Give reserved points free; what is owed is repaid from them."""
+    def unhold(self, points: int, by: str) -> None:
+        """Give the points of reservation `by` free; what is owed is repaid from them."""
         assert 0 <= points <= self.account.reserved, "more is freed than is reserved"
         self.account.reserved -= points
+        self.holds.pop(by, None)
         self.changed = True
         self.settle()
 
@@ -190,9 +234,23 @@ class Book:
         """Repay what is owed out of active points; the ledger's sum does not change by it."""
         repaid = min(self.account.negative, self.account.active)
         if repaid:
-            self._spend(repaid, 0)
+            self._spend(repaid, 0, None)
             self.account.negative -= repaid
             self.changed = True
+
+    def expire(self, lot: Lot, points: int, cause: Cause, at: datetime) -> None:
+        """Append that points > 0 of a lot are gone; no hold keeps them."""
+        assert 0 < points <= min(lot.left, self.account.active), "reserved points do not expire"
+        self._append("EXPIRE", -points, cause, 0, at)
+        lot.left -= points
+        self.account.in_lots -= points
+        self.touched.add(lot.entry_no)
+
+    def mark_noticed(self, lot: Lot, day: date) -> None:
+        """Keep on which local day it was told that a lot's points will expire."""
+        lot.noticed_on = day
+        self.touched.add(lot.entry_no)
+        self.changed = True
 
     def _append(self, kind: str, points: int, cause: Cause, version: int, at: datetime) -> Entry:
         self.account.last_entry += 1
@@ -210,12 +268,12 @@ class Book:
         self.lots[entry_no] = Lot(entry_no, points, points - repaid, expires_on)
         self.new_lots.add(entry_no)
 
-    def _spend(self, points: int, first: int) -> list[Source]:
-        """Take points from lots, `first`, then soonest expiry, non-expiring last, older before newer."""
+    def _spend(self, points: int, first: int, day: date | None) -> list[Source]:
+        """Take points from lots, `first`, then each at its turn."""
         taken: list[Source] = []
         order = sorted(
             (lot for lot in self.lots.values() if lot.left),
-            key=lambda lot: (lot.entry_no != first, lot.expires_on or date.max, lot.entry_no),
+            key=lambda lot: (lot.entry_no != first, *lot.turn(day)),
         )
         for lot in order:
             if not points:

@@ -1,11 +1,13 @@
 -- name: open_accounts!
 -- Open the accounts that are missing, in id order; what is there keeps what it was opened with.
-insert into accounts (merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at)
+insert into accounts (
+    merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at, swept_on, day_at
+)
 select distinct on (w.merchant_id, w.customer_id) w.*
 from unnest(
     :merchant_ids::text[], :customer_ids::text[], :currency_codes::text[], :minor_digits::integer[],
-    :time_zones::text[], :opened_ats::timestamptz[]
-) as w (merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at)
+    :time_zones::text[], :opened_ats::timestamptz[], :swept_ons::date[], :day_ats::timestamptz[]
+) as w (merchant_id, customer_id, currency_code, minor_digits, time_zone, opened_at, swept_on, day_at)
 order by w.merchant_id, w.customer_id, w.currency_code desc
 on conflict do nothing;
 
@@ -46,7 +48,7 @@ join accounts as a
 
 -- name: load_lots
 -- The lots of these accounts that have points left.
-select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on
+select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on, l.noticed_on
 from lots as l
 join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
     on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id
@@ -54,18 +56,46 @@ where l.points_left > 0;
 
 -- name: load_named_lots
 -- Lots by their entries, also empty ones: restored points go back to where they came from.
-select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on
+select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on, l.noticed_on
 from lots as l
 join unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[])
     as w (merchant_id, customer_id, entry_no)
     on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
 
+-- name: past_lots
+-- Which of these accounts have points left whose last day lies before the local day given.
+select distinct l.merchant_id, l.customer_id
+from lots as l
+join unnest(:merchant_ids::text[], :customer_ids::text[], :days::date[])
+    as w (merchant_id, customer_id, day)
+    on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id
+where l.points_left > 0 and l.expires_on < w.day;
+
+-- name: load_holds
+-- What reservations of these accounts hold, in the order in which they were made.
+select r.merchant_id, r.customer_id, r.reservation_id, r.points, r.created_at
+from reservations as r
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on r.merchant_id = w.merchant_id and r.customer_id = w.customer_id
+where r.state = 'HELD'
+order by r.created_at, r.reservation_id;
+
+-- name: claim_days
+-- Lock accounts whose local day has turned and that nobody holds; read them in a later statement.
+select merchant_id, customer_id
+from accounts
+where merged_into is null and day_at <= :now
+order by day_at
+limit :limit
+for no key update skip locked;
+
 -- name: update_lots!
--- Write what is left of lots; their account is locked.
+-- Write what is left of lots, and whether that was told; their account is locked.
 update lots as l
-set points_left = w.points_left
-from unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :lefts::bigint[])
-    as w (merchant_id, customer_id, entry_no, points_left)
+set points_left = w.points_left, noticed_on = w.noticed_on
+from unnest(
+    :merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[], :lefts::bigint[], :noticed_ons::date[]
+) as w (merchant_id, customer_id, entry_no, points_left, noticed_on)
 where l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
 
 -- name: write_books!
@@ -84,11 +114,11 @@ with appended as (
 ),
 
 made as (
-    insert into lots (merchant_id, customer_id, entry_no, points, points_left, expires_on)
+    insert into lots (merchant_id, customer_id, entry_no, points, points_left, expires_on, noticed_on)
     select *
     from unnest(
         :lot_merchants::text[], :lot_customers::text[], :lot_nos::bigint[], :lot_points::bigint[],
-        :lefts::bigint[], :expiries::date[]
+        :lefts::bigint[], :expiries::date[], :noticed_ons::date[]
     )
 )
 
@@ -98,39 +128,42 @@ set
     in_lots = w.in_lots, reserved = w.reserved, negative = w.negative, last_entry = w.last_entry,
     tier = w.tier, tier_since = w.tier_since, tier_revision = w.tier_revision, pinned = w.pinned,
     pinned_until = w.pinned_until, last_sale_at = w.last_sale_at, merged_into = w.merged_into,
-    erased_at = w.erased_at
+    erased_at = w.erased_at, swept_on = w.swept_on, day_at = w.day_at
 from unnest(
     :merchant_ids::text[], :customer_ids::text[], :currency_codes::text[], :minor_digits::integer[],
     :time_zones::text[], :in_lots::bigint[], :reserveds::bigint[], :negatives::bigint[],
     :last_entries::bigint[], :tiers::text[], :tier_sinces::timestamptz[], :tier_revisions::bigint[],
     :pinneds::boolean[], :pinned_untils::timestamptz[], :last_sale_ats::timestamptz[],
-    :merged_intos::text[], :erased_ats::timestamptz[]
+    :merged_intos::text[], :erased_ats::timestamptz[], :swept_ons::date[], :day_ats::timestamptz[]
 ) as w (
     merchant_id, customer_id, currency_code, minor_digits, time_zone, in_lots, reserved, negative,
     last_entry, tier, tier_since, tier_revision, pinned, pinned_until, last_sale_at, merged_into,
-    erased_at
+    erased_at, swept_on, day_at
 )
 where a.merchant_id = w.merchant_id and a.customer_id = w.customer_id;
 
 -- name: account_of^
--- One account as it stands, the survivor of an alias, with what expires next.
+-- One account as it stands, the survivor of an alias, with its points by their last day, soonest first.
 select
-    a.*, next.expires_on as next_expires_on, coalesce(next.points, 0)::bigint as next_points
+    a.*, coalesce(ends.days, '{}') as last_days, coalesce(ends.points, '{}') as points_by_day
 from accounts as named
 join accounts as a
     on
         a.merchant_id = named.merchant_id
         and a.customer_id = coalesce(named.merged_into, named.customer_id)
 left join lateral (
-    select l.expires_on, sum(l.points_left) as points
-    from lots as l
-    where
-        l.merchant_id = a.merchant_id and l.customer_id = a.customer_id
-        and l.points_left > 0 and l.expires_on is not null
-    group by l.expires_on
-    order by l.expires_on
-    limit 1
-) as next on true
+    select
+        array_agg(d.expires_on order by d.expires_on) as days,
+        array_agg(d.points order by d.expires_on) as points
+    from (
+        select l.expires_on, sum(l.points_left)::bigint as points
+        from lots as l
+        where
+            l.merchant_id = a.merchant_id and l.customer_id = a.customer_id
+            and l.points_left > 0 and l.expires_on is not null
+        group by l.expires_on
+    ) as d
+) as ends on true
 where named.merchant_id = :merchant_id and named.customer_id = :customer_id;
 
 -- name: page_of_entries

@@ -22,6 +22,7 @@ from loyalty import origin
 from loyalty.accounts import codec, store
 from loyalty.accounts.adjust import Adjustment, adjust
 from loyalty.accounts.model import Account
+from loyalty.accounts.present import present
 from loyalty.errors import AccountNotFound
 from loyalty.programs.store import Programs
 from loyalty.tiers.standing import standing_of
@@ -49,13 +50,16 @@ class AccountService(rpc.AccountServiceServicer):
         before = paging.before_id(request.page_token, _entry_no, *filter_)
         before_at, before_no = before or (paging.END, 0)
         async with self._pool.acquire(timeout=5) as conn:
-            _, account = await self._account(conn, asked)
+            key = (merchant_id, asked)
+            book = (await store.load(conn, [key])).get(key)
+            if book is None:
+                raise AccountNotFound(asked)
             rows = [
                 row
                 async for row in store.queries.page_of_entries(
                     conn,
                     merchant_id=merchant_id,
-                    customer_id=account.customer_id,
+                    customer_id=book.account.customer_id,
                     before_at=before_at,
                     before_no=before_no,
                     limit=size + 1,
@@ -126,19 +130,19 @@ class AccountService(rpc.AccountServiceServicer):
             message, _ = await self._account(conn, asked)
         if request.dry_run:
             would = adjusted.book.account
-            message.balance, message.active = would.balance, would.active
-            message.negative = would.negative
+            message.balance, message.negative = would.balance, would.negative
+            message.lapsed = min(message.lapsed, would.active)
+            message.active = would.active - message.lapsed
         return pb.AdjustPointsResponse(entry=codec.entry_message(adjusted.entry), account=message)
 
     async def _account(self, conn: Conn, asked: str) -> tuple[pb.Account, Account]:
         merchant_id, now = caller().merchant_id, self._clock.now()
-        row = await store.queries.account_of(conn, merchant_id=merchant_id, customer_id=asked)
-        if row is None:
+        found = await present(conn, merchant_id, asked, now)
+        if found is None:
             raise AccountNotFound(asked)
-        account = store.account_from(row)
         program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
-        standing = await standing_of(conn, account, program, now)
-        return codec.account_message(row, account, standing, asked), account
+        standing = await standing_of(conn, found.account, program, now)
+        return codec.account_message(found, standing, asked), found.account
 
 
 def _entry_no(id_: str | int) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from kit import db
 from kit.db import Conn
-from loyalty.accounts.model import Account, Book, Lot
+from loyalty.accounts.model import Account, Book, Hold, Lot
+from loyalty.days import begins, local_day
 
 queries = db.load(__file__)
 Key = tuple[str, str]
@@ -32,6 +33,11 @@ class Opening:
         """Whose account."""
         return (self.merchant_id, self.customer_id)
 
+    @property
+    def day(self) -> date:
+        """The local day: nothing has expired by then, so the daily sweep begins with the next."""
+        return local_day(self.opened_at, self.time_zone)
+
 
 def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
     ordered = sorted(keys)
@@ -49,6 +55,8 @@ async def open_missing(conn: Conn, openings: Sequence[Opening]) -> None:
             minor_digits=[o.minor_digits for o in openings],
             time_zones=[o.time_zone for o in openings],
             opened_ats=[o.opened_at for o in openings],
+            swept_ons=[o.day for o in openings],
+            day_ats=[begins(o.day + timedelta(days=1), o.time_zone) for o in openings],
         )
 
 
@@ -128,6 +136,7 @@ def account_from(row: Mapping[str, Any]) -> Account:
         merged_into=row["merged_into"],
         erased_at=row["erased_at"],
         opened_at=row["opened_at"],
+        swept_on=row["swept_on"],
     )
 
 
@@ -155,6 +164,32 @@ async def load_lots(conn: Conn, books: Iterable[Book]) -> None:
             _add_lot(wanted[row["merchant_id"], row["customer_id"]], row)
 
 
+async def load_holds(conn: Conn, books: Iterable[Book]) -> None:
+    """Load what reservations hold: needed to tell which points past their last day they keep."""
+    wanted = {_key(book): book for book in books}
+    if wanted:
+        async for row in queries.load_holds(conn, **_columns(wanted)):
+            book = wanted[row["merchant_id"], row["customer_id"]]
+            made_on = local_day(row["created_at"], book.account.time_zone)
+            book.holds[str(row["reservation_id"])] = Hold(row["points"], made_on)
+
+
+async def load_past(conn: Conn, books: Iterable[Book], now: datetime) -> None:
+    """Load lots and holds of the few books with points past their last day; the others have none such."""
+    wanted = {_key(book): book for book in books}
+    if not wanted:
+        return
+    rows = queries.past_lots(
+        conn,
+        merchant_ids=[key[0] for key in wanted],
+        customer_ids=[key[1] for key in wanted],
+        days=[local_day(now, book.account.time_zone) for book in wanted.values()],
+    )
+    past = [wanted[row["merchant_id"], row["customer_id"]] async for row in rows]
+    await load_lots(conn, past)
+    await load_holds(conn, past)
+
+
 async def load_named_lots(conn: Conn, wanted: Sequence[tuple[Book, int]]) -> None:
     """Load lots by their entry_no, empty ones too: whatever restores points needs them."""
     named = {(*_key(book), entry_no): book for book, entry_no in wanted if entry_no}
@@ -170,7 +205,9 @@ async def load_named_lots(conn: Conn, wanted: Sequence[tuple[Book, int]]) -> Non
 
 
 def _add_lot(book: Book, row: Mapping[str, Any]) -> None:
-    book.lots[row["entry_no"]] = Lot(row["entry_no"], row["points"], row["points_left"], row["expires_on"])
+    book.lots[row["entry_no"]] = Lot(
+        row["entry_no"], row["points"], row["points_left"], row["expires_on"], row["noticed_on"]
+    )
 
 
 async def write(conn: Conn, books: Iterable[Book]) -> None:
@@ -189,6 +226,7 @@ async def write(conn: Conn, books: Iterable[Book]) -> None:
             customer_ids=[account.customer_id for account, _ in touched],
             entry_nos=[lot.entry_no for _, lot in touched],
             lefts=[lot.left for _, lot in touched],
+            noticed_ons=[lot.noticed_on for _, lot in touched],
         )
 
 
@@ -219,6 +257,7 @@ def _lot_columns(books: Sequence[Book]) -> dict[str, list[Any]]:
         "lot_points": [lot.points for _, lot in fresh],
         "lefts": [lot.left for _, lot in fresh],
         "expiries": [lot.expires_on for _, lot in fresh],
+        "noticed_ons": [lot.noticed_on for _, lot in fresh],
     }
 
 
@@ -242,4 +281,6 @@ def _account_columns(books: Sequence[Book]) -> dict[str, list[Any]]:
         "last_sale_ats": [a.last_sale_at for a in accounts],
         "merged_intos": [a.merged_into for a in accounts],
         "erased_ats": [a.erased_at for a in accounts],
+        "swept_ons": [a.swept_on for a in accounts],
+        "day_ats": [a.day_at for a in accounts],
     }

@@ -72,6 +72,7 @@ def compile_program(program: pb.Program, earning: Registry, tiers: Registry, *, 
         excluded_tenders=frozenset(program.excluded_tenders),
         min_redeem_points=program.min_redeem_points,
         max_offline_points=program.max_offline_points,
+        expiry_notice_days=program.expiry_notice_days,
     )
 
 
@@ -143,6 +144,8 @@ def business_fields(program: pb.Program) -> tuple[Field, ...]:
         tuple(int(kind) for kind in program.excluded_tenders),
         program.min_redeem_points,
         program.max_offline_points,
+        # Came later: left out where unset, so that what was set before keeps its fingerprint.
+        *([program.expiry_notice_days] if program.expiry_notice_days else []),
     )
 
 

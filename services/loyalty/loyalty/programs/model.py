@@ -52,6 +52,7 @@ class Program:
     excluded_tenders: frozenset[int]
     min_redeem_points: int
     max_offline_points: int
+    expiry_notice_days: int
 
     def benefits_of(self, tier: str) -> Benefits:
         """Return what `tier` gives; a tier that this version does not have gives nothing."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import UTC
 
 from kit.money import Currency, to_minor
 from langganan.events.v1 import purchases_pb2
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
+from loyalty.days import local_day
 from loyalty.programs.model import Line
 from loyalty.purchases.model import PointsRefund, Return, ReturnedLine, Sale
 from loyalty.redemptions.model import PointsTender
@@ -26,16 +25,6 @@ _KINDS = {
     "stored_value": tender_pb2.TENDER_KIND_STORED_VALUE,
     "other": tender_pb2.TENDER_KIND_OTHER,
 }
-
-
-@lru_cache(maxsize=512)
-def _zone(name: str) -> ZoneInfo:
-    return ZoneInfo(name)
-
-
-def local_day(at: datetime, zone: str) -> date:
-    """Return the day of an instant in an IANA zone; without a zone, in UTC."""
-    return at.astimezone(_zone(zone)).date() if zone else at.date()
 
 
 def line_from(line: line_pb2.Line, currency: Currency) -> Line:

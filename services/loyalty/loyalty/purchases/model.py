@@ -176,7 +176,7 @@ def book_return(
             taken_back += points
             cause = Cause("RETURN", back.return_id, line.line_id, back.purchase_id)
             version = purchase.program_version
-            book.take("TAKE_BACK", points, cause, version, back.at, first=purchase.entry_no)
+            book.take("TAKE_BACK", points, cause, version, back.at, first=purchase.entry_no, day=back.today)
         if line.counts:
             purchase.spend_left = max(purchase.spend_left - line.amount, 0)
     restored = 0

@@ -11,7 +11,9 @@ from datetime import date, datetime, timedelta
 
 from kit.errors import IdempotencyConflict
 from kit.ids import derived_uuid
-from loyalty.accounts.model import Account, Book, Cause, Source
+from loyalty.accounts.expiry import lapsed
+from loyalty.accounts.model import Book, Cause, Source
+from loyalty.days import local_day
 from loyalty.errors import PointsNotRedeemable
 from loyalty.programs.model import Program
 
@@ -74,7 +76,8 @@ def reserve(book: Book, before: Reservation | None, wanted: Wanted, program: Pro
     assert program is not None, "the caller has required a program"
     if not program.point_value:
         raise PointsNotRedeemable("points have no worth in the program in force; use another tender")
-    reason = _refusal(book.account, wanted.points, program)
+    today = local_day(wanted.now, book.account.time_zone)
+    reason = _refusal(book, wanted.points, program, today)
     made = Reservation(
         merchant_id=wanted.merchant_id,
         reservation_id=wanted.reservation_id,
@@ -91,16 +94,17 @@ def reserve(book: Book, before: Reservation | None, wanted: Wanted, program: Pro
         recognised_by=wanted.recognised_by,
     )
     if not reason:
-        book.hold(wanted.points)
+        book.hold(wanted.points, wanted.reservation_id, today)
     return made
 
 
-def _refusal(account: Account, points: int, program: Program) -> str:
-    if account.erased_at is not None:
+def _refusal(book: Book, points: int, program: Program, today: date) -> str:
+    if book.account.erased_at is not None:
         return "CUSTOMER_ERASED"
     if points < program.min_redeem_points:
         return "BELOW_MINIMUM"
-    return "INSUFFICIENT_POINTS" if points > account.active else ""
+    usable = book.account.active - sum(lapsed(book, today).values())
+    return "INSUFFICIENT_POINTS" if points > usable else ""
 
 
 def release(
@@ -123,9 +127,16 @@ def release(
     if before.customer_id != customer_id:
         raise IdempotencyConflict("reservation", reservation_id)
     if before.state == HELD:
-        book.unhold(before.points)
+        book.unhold(before.points, reservation_id)
         before.state, before.release_origin = RELEASED, origin
     return before
+
+
+def lapse(book: Book, reservation: Reservation) -> None:
+    """Give back what a held reservation holds: its time is over, and no sale with it is on its way."""
+    assert reservation.state == HELD, "only what is held can lapse"
+    book.unhold(reservation.points, reservation.reservation_id)
+    reservation.state = EXPIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +203,17 @@ def redeem(
     if before is None and offline and program is not None:
         # An offline sale may redeem so many without asking, as long as they are there.
         mark = "" if points <= min(program.max_offline_points, account.active) else mark
+    promised = today
     if mine is not None and mine.state == HELD:
-        book.unhold(mine.points)
+        book.unhold(mine.points, mine.reservation_id)
+        if mine.created_at is not None:
+            # It was made earlier: its points are used though their last day is past by now.
+            promised = local_day(mine.created_at, account.time_zone)
     version = program.version if program else 0
     redemption = None
     if points:
         cause = Cause("PURCHASE", purchase_id, tender.tender_id, purchase_id)
-        sources = book.take("REDEEM", points, cause, version, at)
+        sources = book.take("REDEEM", points, cause, version, at, day=promised)
         fallback = program.expires_on(today) if program else None
         redemption = Redemption(
             purchase_id,

@@ -24,13 +24,16 @@ class Quote:
     to_earn: int
 
 
-def quote(account: Account, program: Program, lines: Sequence[Line], use_points: int) -> Quote:
-    """Return what `account` could do with a basket, and what it would earn using `use_points`."""
+def quote(account: Account, active: int, program: Program, lines: Sequence[Line], use_points: int) -> Quote:
+    """Return what `account` could do with a basket, and what it would earn using `use_points`.
+
+    `active`: the points that it could reserve now.
+    """
     tier = first_tier(account, program)
     benefits = program.benefits_of(tier)
     total = max(sum(line.net for line in lines), 0)
     erased = account.erased_at is not None
-    active = 0 if erased else account.active
+    active = 0 if erased else active
     # Whole points only, so that what they are worth never exceeds the basket.
     usable = min(active, total // program.point_value) if program.point_value else 0
     if usable < program.min_redeem_points:

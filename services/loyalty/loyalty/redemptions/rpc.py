@@ -20,6 +20,7 @@ from langganan.types.v1.origin_pb2 import RecognisedBy
 from loyalty import origin
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Account
+from loyalty.accounts.present import present
 from loyalty.errors import ReservationNotFound
 from loyalty.events import stamp
 from loyalty.programs.codec import benefits_message
@@ -51,14 +52,16 @@ class RedemptionService(rpc.RedemptionServiceServicer):
     async def Quote(self, request: pb.QuoteRequest, context: Context) -> pb.QuoteResponse:
         """What points and tier are worth for a basket; writes nothing."""
         merchant_id, asked = caller().merchant_id, check_customer_id(request.customer_id)
+        now = self._clock.now()
         async with self._pool.acquire(timeout=5) as conn:
-            program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, self._clock.now())
+            program = (await self._programs.catalogue(conn, [merchant_id])).at(merchant_id, now)
             if program is None:
                 return pb.QuoteResponse()
-            row = await accounts.queries.account_of(conn, merchant_id=merchant_id, customer_id=asked)
-        account = accounts.account_from(row) if row else Account(merchant_id, asked)
+            standing = await present(conn, merchant_id, asked, now)
+        account = standing.account if standing else Account(merchant_id, asked)
+        active = standing.active if standing else 0
         lines = [line_from(line, program.currency) for line in request.lines]
-        found = quote(account, program, lines, request.use_points)
+        found = quote(account, active, program, lines, request.use_points)
         return pb.QuoteResponse(
             tier=found.tier,
             benefits=benefits_message(found.benefits),

@@ -53,7 +53,9 @@ class Reservations:
         books = await accounts.load(conn, locked)
         known = await reservations_of(conn, [(r.merchant_id, r.reservation_id) for r in requests])
         catalogue = await self._programs.catalogue(conn, {r.merchant_id for r in requests})
-        await accounts.load_lots(conn, {id(b): b for b in books.values() if b.account.negative}.values())
+        ours = {id(book): book for book in books.values()}.values()
+        await accounts.load_lots(conn, [book for book in ours if book.account.negative])
+        await accounts.load_past(conn, ours, requests[-1].now)
         answers: list[Answer] = []
         fresh: dict[tuple[str, str], Reservation] = {}
         kept: dict[tuple[str, str], Reservation] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from loyalty.accounts.model import Account
 from loyalty.programs.model import Program
@@ -15,7 +15,7 @@ PLUGIN, PINNED = "PLUGIN", "PINNED"
 
 @dataclass(frozen=True, slots=True)
 class TierChange:
-    """A change of tier; `cause` is PLUGIN or PINNED, `cause_id` the purchase, request or customer."""
+    """A change of tier; `cause` is PLUGIN or PINNED, `cause_id` the purchase, request, customer or day."""
 
     merchant_id: str
     customer_id: str
@@ -80,3 +80,30 @@ def risen(account: Account, program: Program, seen: Sequence[TierFacts], at: dat
     plugin = program.tier_decider()
     deserved = [plugin.decide(facts, program.tiers) for facts in seen] if plugin else []
     return max([best, *deserved], key=lambda tier: rank.get(tier, -1))
+
+
+def decides_daily(account: Account, program: Program | None, begin: datetime) -> bool:
+    """Tell whether the program decides about a tier at the beginning of a local day.
+
+    Not about what has changed since then, nor about a pinned or an erased customer.
+    """
+    if program is None or program.tier_decider() is None:
+        return False
+    if account.erased_at is not None or account.pinned_at(begin):
+        return False
+    return account.tier_since is None or account.tier_since <= begin
+
+
+def daily_change(
+    account: Account, program: Program, seen: Sequence[TierFacts], day: date, begin: datetime
+) -> TierChange | None:
+    """Put an account into the tier that it deserves at the beginning of a local day: it may fall.
+
+    `seen`: what counts at that instant and, where the customer has bought since, at the latest purchase,
+    which would have raised a tier that fell before it.
+    """
+    plugin = program.tier_decider()
+    assert plugin is not None, "ask decides_daily first"
+    rank = {tier: place for place, tier in enumerate(program.tiers)}
+    deserved = max((plugin.decide(facts, program.tiers) for facts in seen), key=lambda tier: rank[tier])
+    return move(account, deserved, PLUGIN, day.isoformat(), begin)
