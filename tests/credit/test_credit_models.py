@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from credit.accounts.model import Account, Cause, Effect, Entry, Key, Status, book, suspended
 from credit.holds import say
-from credit.holds.model import Hold, Reason, State, declined
+from credit.holds.model import Hold, Reason, State, declined, lapse
 from credit.invoices.model import Charge, Mark, Refund, TenderKey, Verdict, issue, judge, pay, take_back
 from credit.payments.model import allocate, effective
 
@@ -101,6 +101,33 @@ def test_an_account_is_blocked_once_an_invoice_is_overdue_for_more_than_14_local
 )
 def test_a_finished_sale_is_never_refused(found, amount, alone, verdict):
     assert judge(found, "customer", amount, alone) == verdict
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "heard", "parked", "lapses"),
+    [
+        (State.PENDING, 15, 15, False, True),
+        (State.PENDING, 20, 20, False, True),
+        (State.PENDING, 14, 20, False, False),  # not over by the clock
+        (State.PENDING, 20, 14, False, False),  # a sale of its lifetime may be on its way
+        (State.PENDING, 20, 20, True, False),  # or is here and cannot be applied
+        (State.CAPTURED, 20, 20, False, False),
+        (State.VOIDED, 20, 20, False, False),
+        (State.DECLINED, 20, 20, False, False),
+        (State.EXPIRED, 20, 20, False, False),
+    ],
+)
+def test_a_hold_lapses_when_it_is_over_and_no_sale_of_its_lifetime_can_come(
+    state, now, heard, parked, lapses
+):
+    minutes = timedelta(minutes=1)
+    kept = replace(hold(state), expires_at=AT + 15 * minutes)
+    after = lapse(kept, AT + now * minutes, AT + heard * minutes, parked)
+    assert after == (replace(kept, state=State.EXPIRED) if lapses else None)
+
+
+def test_a_hold_without_an_end_never_lapses():
+    assert lapse(hold(State.VOIDED), AT, AT, False) is None
 
 
 def test_every_state_of_a_hold_has_a_verdict():

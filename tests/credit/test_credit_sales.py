@@ -67,17 +67,6 @@ async def test_a_hold_that_was_voided_is_posted_and_marked(credit):
     await credit.check_books(customer)
 
 
-async def test_a_hold_that_expired_is_posted_and_marked_late(credit):
-    customer = await credit.open()
-    hold = await credit.authorize(customer, 100_000)
-    await credit.run.pool.execute("UPDATE holds SET state = 'EXPIRED' WHERE hold_id = $1", hold.hold_id)
-    await credit.run.pool.execute("UPDATE accounts SET held = 0 WHERE customer_id = $1", customer)
-    await credit.deliver(credit.sale(customer, (100_000, hold.hold_id)))
-    (marked,) = await credit.exceptions_of(customer)
-    assert marked.kind == invoices_pb2.EXCEPTION_KIND_LATE
-    await credit.check_books(customer)
-
-
 @pytest.mark.parametrize("what", ["none", "unknown", "another customer's", "already used", "declined"])
 async def test_a_tender_without_a_hold_of_its_own_is_posted_and_marked(credit, what):
     customer = await credit.open(limit=500_000)

@@ -7,6 +7,7 @@ import itertools
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import grpc.aio
@@ -20,6 +21,7 @@ from kit.runtime import Build, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.testing.clock import ManualClock
 from kit.testing.keys import Keys
+from kit.testing.progress import progress_record
 
 Stub = TypeVar("Stub")
 
@@ -84,6 +86,11 @@ class Running:
         assert self.service.consumer is not None
         records = [as_record(event, topic, next(self._offsets)) for event in sent]
         await self.service.consumer.process(records)
+
+    async def tell(self, until: datetime, topic: str = "customers") -> None:
+        """Let the publisher of a topic say that all from before `until` has been sent: progress, alone."""
+        assert self.service.consumer is not None
+        await self.service.consumer.process([progress_record(until, topic, next(self._offsets))])
 
     async def published(self, type_: type[Message] | None = None) -> list[Any]:
         """Return the payloads in the outbox in the order written, decoded; of one type where given."""

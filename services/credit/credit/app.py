@@ -7,6 +7,7 @@ from datetime import timedelta
 from credit import hears
 from credit.accounts.rpc import AccountService
 from credit.audit.checks import AUDIT
+from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
 from credit.notices import sweep as notices
@@ -52,7 +53,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             lock=hears.lock,
             prefix=settings.topic_prefix,
         ),
-        sweeps=[notices.sweep(steps)],
+        sweeps=[expiry.sweep(), notices.sweep(steps)],
         audit=AUDIT,
         batchers=[batcher],
     )

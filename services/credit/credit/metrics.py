@@ -9,6 +9,7 @@ AUTHORISED = Counter(
     "Holds decided: APPROVED, or the reason of the decline",
     ["outcome"],
 )
+EXPIRED = Counter("langganan_credit_holds_expired_total", "Holds that nobody used in time")
 INVOICED = Counter("langganan_credit_invoices_total", "Invoices issued")
 EXCEPTIONS = Counter(
     "langganan_credit_exceptions_total",

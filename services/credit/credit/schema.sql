@@ -301,6 +301,8 @@ CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 
 CREATE INDEX holds_of_customer ON public.holds USING btree (merchant_id, customer_id, decided_at, hold_id);
 
+CREATE INDEX holds_pending ON public.holds USING btree (expires_at, merchant_id, customer_id) WHERE (state = 'PENDING'::text);
+
 CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree (merchant_id, marked_at, exception_id);
 
 CREATE INDEX invoice_exceptions_of_customer ON public.invoice_exceptions USING btree (merchant_id, customer_id, invoice_id);

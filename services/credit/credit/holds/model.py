@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -103,3 +103,14 @@ def declined(account: Account, amount: int, *, blocked: bool = False) -> Reason 
     if amount > account.available:
         return Reason.OVER_LIMIT
     return None
+
+
+def lapse(hold: Hold, now: datetime, heard: datetime, parked: bool) -> Hold | None:
+    """Return the hold EXPIRED if it may be given up at `now`; None: it stays as it is.
+
+    `heard`: all that became true before this instant has been heard, so a sale from the hold's lifetime
+    would have used it. `parked`: something of its customer could not be applied yet; it may be that sale.
+    """
+    if hold.state is not State.PENDING or hold.expires_at is None or parked:
+        return None
+    return replace(hold, state=State.EXPIRED) if hold.expires_at <= min(now, heard) else None

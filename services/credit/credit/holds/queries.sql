@@ -127,3 +127,61 @@ UPDATE accounts AS a
 SET held = a.held - s.released
 FROM sums AS s
 WHERE a.merchant_id = s.merchant_id AND a.customer_id = s.customer_id;
+
+-- name: claim_lapsed
+-- Lock accounts with pending holds that are over at an instant, but for customers of whom something is
+-- parked, leaving out those that somebody else works on. Nothing over: one probe of holds_pending.
+SELECT a.merchant_id, a.customer_id
+FROM (
+    SELECT DISTINCT h.merchant_id, h.customer_id
+    FROM holds AS h
+    WHERE
+        h.state = 'PENDING'
+        AND h.expires_at <= :until
+        AND NOT EXISTS (
+            SELECT FROM parked_events AS p
+            WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
+        )
+) AS k
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+LIMIT :size
+FOR NO KEY UPDATE OF a SKIP LOCKED;
+
+-- name: lapsed
+-- The pending holds of locked accounts that are over at an instant, and whether something of their customer
+-- is parked.
+SELECT
+    h.merchant_id AS hold_merchant_id,
+    h.hold_id,
+    h.customer_id AS hold_customer_id,
+    h.state,
+    h.amount,
+    h.captured,
+    h.reason,
+    h.available,
+    h.invoice_id,
+    h.fingerprint,
+    h.decided_at,
+    h.expires_at,
+    EXISTS (
+        SELECT FROM parked_events AS p
+        WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
+    ) AS parked
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN holds AS h
+    ON h.merchant_id = k.merchant_id AND h.customer_id = k.customer_id
+    AND h.state = 'PENDING' AND h.expires_at <= :until;
+
+-- name: is_due_between$
+-- Whether a pending hold, of a customer of whom nothing is parked, is over after one instant and by another.
+SELECT EXISTS (
+    SELECT FROM holds AS h
+    WHERE
+        h.state = 'PENDING'
+        AND h.expires_at > :after
+        AND h.expires_at <= :until
+        AND NOT EXISTS (
+            SELECT FROM parked_events AS p
+            WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
+        )
+);

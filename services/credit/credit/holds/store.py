@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from credit.accounts import store as accounts
@@ -110,3 +110,26 @@ async def close(conn: db.Conn, closed: Sequence[tuple[Hold, Hold]]) -> None:
         origins=[after.closed_by.origin if after.closed_by else None for _, after in closed],
         released=[before.held - after.held for before, after in closed],
     )
+
+
+async def claim_lapsed(conn: db.Conn, until: datetime, size: int) -> set[Key]:
+    """Lock up to `size` accounts with pending holds that are over at `until`; read in a later statement."""
+    rows = queries.claim_lapsed(conn, until=until, size=size)
+    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+
+
+async def lapsed(conn: db.Conn, keys: Iterable[Key], until: datetime) -> list[tuple[Hold, bool]]:
+    """Return the pending holds of locked accounts over at `until`, and whether their customer is parked."""
+    wanted = list(keys)
+    rows = queries.lapsed(
+        conn,
+        merchants=[k.merchant_id for k in wanted],
+        customers=[k.customer_id for k in wanted],
+        until=until,
+    )
+    return [(decode(row), row["parked"]) async for row in rows]
+
+
+async def is_due_between(conn: db.Conn, after: datetime, until: datetime) -> bool:
+    """Tell whether a hold that nothing parked protects is over after one instant and by another."""
+    return bool(await queries.is_due_between(conn, after=after, until=until))
