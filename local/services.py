@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from kit import failpoints
 from local.settings import LocalSettings
 from local.tokens import AUDIENCE, CLUSTER_ISSUER, SERVICE_SCOPES, Keys, service_subject
 
 SERVICES = ("customers", "loyalty", "credit", "notify")
 # What a service gets of the shell that started us, besides its own settings.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", failpoints.VARIABLE)
 
 
 @dataclass(frozen=True)

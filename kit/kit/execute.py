@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeVar
 import asyncpg
 import structlog
 
-from kit import db, deadline, metrics
+from kit import db, deadline, failpoints, metrics
 from kit.errors import Aborted, DomainError, InvalidArgument, Unavailable
 
 Request = TypeVar("Request")
@@ -58,6 +58,7 @@ async def execute(
         try:
             async with opens() as session:
                 replies = list(await run(session, requests, wait))
+            failpoints.hit("committed", name)
             if len(replies) != len(requests):
                 raise RuntimeError(f"{name}: {len(requests)} requests, {len(replies)} replies")
             return replies

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from kit import db, metrics
+from kit import db, failpoints, metrics
 from kit.db import Pool
 from kit.events import heard, membership, progress, replay, trouble
 from kit.events.apply import Applier
@@ -237,6 +237,7 @@ class Consumer:
     async def _round(self, polled: Polled) -> None:
         await self.process([record for batch in polled.values() for record in batch])
         if events := list(_events(polled)):
+            failpoints.hit("consumer-applied")
             metrics.POLL_SIZE.labels(self._group).observe(len(events))
             self._monitor.applied(events)
         for partition, batch in polled.items():

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from kit import db, metrics
+from kit import db, failpoints, metrics
 from kit.events.outbox import COUNTED_AT_MOST
 from kit.events.progress import Speaker
 from kit.events.sender import Sender
@@ -175,6 +175,7 @@ class _Slice:
         """Send a page; delete what arrived, then raise if something did not."""
         sent, failure = await sender.send(rows)
         self.sent += len(sent)  # before the outbox is seen empty
+        failpoints.hit("relay-sent")
         if sent:
             await _queries.delete_outbox(conn, ids=sent)
             metrics.RELAY_SENT.labels(str(self._number)).inc(len(sent))

@@ -25,7 +25,7 @@ from customers.vault.read import Access, Reader
 from customers.vault.seal import PersonKey, Sealer, Token
 from customers.vault.store import Contents, Held, Write, Written
 from customers.vault.vault import Vault
-from kit import db
+from kit import db, failpoints
 from kit.batch import once
 from kit.errors import Aborted, DomainError, IdempotencyConflict, Unavailable
 from kit.fingerprint import Field
@@ -88,6 +88,7 @@ class Profiles:
     async def create(self, r: Registration) -> str:
         """Register a customer, once for its request_id; return the customer_id."""
         written = await self.seal_registration(r)
+        failpoints.hit("vault-written", "create")
         try:
             await self.complete(written.pending)
         except MemberCodeHeld:
@@ -116,6 +117,7 @@ class Profiles:
     async def update(self, u: Update) -> str:
         """Change a profile, once for its request_id; return the customer_id."""
         written = await self.seal_update(u)
+        failpoints.hit("vault-written", "update")
         await self.complete(written.pending)
         return written.customer_id
 
@@ -148,6 +150,7 @@ class Profiles:
         if not pending:
             return
         done = await once(self._pool, self._completion.apply, pending)
+        failpoints.hit("customers-written")
         async with self._vault.pool.acquire(timeout=5) as conn:
             await pendings.settle(conn, done)
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from kit import db
+from kit import db, failpoints
 from kit.batch import once
 from kit.clock import Clock
 from notify import metrics
@@ -74,6 +74,7 @@ class Sender:
             claimed = await store.claim(conn, limit=self._limit, lease_s=self._settings.lease_s)
         if not claimed:
             return 0
+        failpoints.hit("messages-claimed")
         work = asyncio.create_task(self._work(claimed, now), name="send-batch")
         try:
             gets_through = await asyncio.shield(work)
@@ -218,6 +219,7 @@ class Sender:
             # Only the type: the words, or a traceback's, may hold an address.
             why, detail = Reason.CHANNEL_BROKEN, type(error).__name__
         else:
+            failpoints.hit("message-sent")
             return Outcome(State.SENT, channel=channel, language=language)
         metrics.ATTEMPTS_FAILED.labels(channel, why).inc()
         log.warning("not_sent", message=one.claimed.message_id, channel=channel, why=why, detail=detail)
