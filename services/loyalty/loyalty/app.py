@@ -24,6 +24,7 @@ from loyalty.programs.rpc import ProgramService
 from loyalty.programs.store import Programs
 from loyalty.purchases import returned
 from loyalty.purchases.completed import Completed
+from loyalty.redemptions import sweep as lapses
 from loyalty.redemptions.rpc import RedemptionService
 from loyalty.redemptions.store import Reservations
 from loyalty.settings import Settings
@@ -76,6 +77,9 @@ async def build(runtime: Runtime[Settings]) -> Service:
                 "purchase-returned": Handler(purchases_pb2.PurchaseReturned, returned.apply),
             },
         ),
-        sweeps=[Sweep("days", settings.sweep_s, run=Days(programs).run)],
+        sweeps=[
+            Sweep("reservations", settings.sweep_s, run=lapses.run, waiting=lapses.waiting),
+            Sweep("days", settings.sweep_s, run=Days(programs).run),
+        ],
         batchers=[batcher],
     )

@@ -122,3 +122,55 @@ set
     resolve_origin = :origin
 where merchant_id = :merchant_id and exception_id = :exception_id
 returning *;
+
+-- name: claim_holders
+-- Lock accounts that nobody holds and that have a reservation whose time was over by an instant; those of
+-- whom an event is parked (under their own id or one that was merged into it) wait for it. Read later.
+select a.merchant_id, a.customer_id
+from accounts as a
+where (a.merchant_id, a.customer_id) in (
+    select r.merchant_id, r.customer_id
+    from reservations as r
+    where
+        r.state = 'HELD' and r.expires_at <= :until
+        and not exists (
+            select 1
+            from parked_events as p
+            left join accounts as named on named.merchant_id = p.merchant_id and named.customer_id = p.key
+            where p.merchant_id = r.merchant_id and coalesce(named.merged_into, p.key) = r.customer_id
+        )
+    order by r.expires_at
+    limit :limit
+)
+for no key update of a skip locked;
+
+-- name: overdue
+-- Reservations of these accounts, which are locked, whose time was over by an instant; none is parked.
+select r.*
+from reservations as r
+join unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+    on r.merchant_id = w.merchant_id and r.customer_id = w.customer_id
+where
+    r.state = 'HELD' and r.expires_at <= :until
+    and not exists (
+        select 1
+        from parked_events as p
+        left join accounts as named on named.merchant_id = p.merchant_id and named.customer_id = p.key
+        where p.merchant_id = r.merchant_id and coalesce(named.merged_into, p.key) = r.customer_id
+    )
+order by r.created_at, r.reservation_id;
+
+-- name: unheard$
+-- Whether a reservation is over by now of which a sale may still be on its way; nobody waits for the parked.
+select exists (
+    select 1
+    from reservations as r
+    where
+        r.state = 'HELD' and r.expires_at > :horizon and r.expires_at <= :now
+        and not exists (
+            select 1
+            from parked_events as p
+            left join accounts as named on named.merchant_id = p.merchant_id and named.customer_id = p.key
+            where p.merchant_id = r.merchant_id and coalesce(named.merged_into, p.key) = r.customer_id
+        )
+);

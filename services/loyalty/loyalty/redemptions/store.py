@@ -15,7 +15,7 @@ from kit.errors import DomainError
 from loyalty import metrics
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Source
-from loyalty.accounts.store import Opening
+from loyalty.accounts.store import Key, Opening
 from loyalty.programs.store import Programs
 from loyalty.races import second_sees_first
 from loyalty.redemptions.model import Marked, Redemption, Reservation, Wanted, release, reserve
@@ -120,6 +120,25 @@ async def reservations_of(conn: Conn, keys: Iterable[tuple[str, str]]) -> dict[t
         conn, merchant_ids=[k[0] for k in wanted], reservation_ids=[k[1] for k in wanted]
     )
     return {(r.merchant_id, r.reservation_id): r for r in [_reservation(row) async for row in rows]}
+
+
+async def claim_holders(conn: Conn, until: datetime, limit: int) -> list[Key]:
+    """Lock free accounts with reservations whose time was over by `until`, and return them."""
+    rows = _queries.claim_holders(conn, until=until, limit=limit)
+    return [(row["merchant_id"], row["customer_id"]) async for row in rows]
+
+
+async def overdue(conn: Conn, keys: Sequence[Key], until: datetime) -> list[Reservation]:
+    """Return the held reservations of these accounts whose time was over by `until`."""
+    rows = _queries.overdue(
+        conn, merchant_ids=[key[0] for key in keys], customer_ids=[key[1] for key in keys], until=until
+    )
+    return [_reservation(row) async for row in rows]
+
+
+async def unheard(conn: Conn, horizon: datetime, now: datetime) -> bool:
+    """Tell whether a held reservation's time was over between the horizon and now."""
+    return bool(await _queries.unheard(conn, horizon=horizon, now=now))
 
 
 def _said(reservations: Sequence[Reservation]) -> dict[str, list[Any]]:
