@@ -24,7 +24,12 @@ INTERNAL = ".internal"
 
 # What a service may call of the others; it needs no more.
 SERVICE_SCOPES = {
-    "customers": ["credit.accounts.read"],
+    "customers": [
+        "credit.accounts.read",
+        "credit.exports.internal",
+        "loyalty.exports.internal",
+        "notify.exports.internal",
+    ],
     "notify": ["customers.contacts.internal", "customers.birthdays.internal", "credit.invoices.read"],
 }
 

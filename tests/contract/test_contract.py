@@ -36,7 +36,8 @@ def services() -> list[ServiceDescriptor]:
 
 # The RPCs that the product promises today, by service.
 PROMISED = {
-    "customers.v1.CustomerService": "CreateCustomer GetCustomer UpdateCustomer Identify EraseCustomer",
+    "customers.v1.CustomerService": "CreateCustomer GetCustomer UpdateCustomer Identify EraseCustomer "
+    "ExportCustomer",
     "customers.v1.PurchaseService": "RecordPurchase QuoteReturn RecordReturn GetPurchase ListPurchases "
     "ListExceptions ResolveException",
     "customers.v1.ContactService": "GetContacts SetConsent ListConsents ListBirthdays",
@@ -49,6 +50,9 @@ PROMISED = {
     "credit.v1.HoldService": "Authorize Capture Void GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices ListExceptions ResolveException",
     "credit.v1.PaymentService": "RecordPayment ListPayments",
+    "loyalty.v1.ExportService": "ExportCustomer",
+    "credit.v1.ExportService": "ExportCustomer",
+    "notify.v1.ExportService": "ExportCustomer",
     "notify.v1.MessageService": "SendMessage GetMessage ListMessages",
 }
 

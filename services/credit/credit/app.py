@@ -7,6 +7,7 @@ from datetime import timedelta
 from credit import hears
 from credit.accounts.rpc import AccountService
 from credit.audit.checks import AUDIT
+from credit.exports.rpc import ExportService
 from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
@@ -18,6 +19,7 @@ from kit.events import Consumer
 from kit.runtime import Database, Runtime, Service
 from langganan.credit.v1 import (
     accounts_pb2_grpc,
+    exports_pb2_grpc,
     holds_pb2_grpc,
     invoices_pb2_grpc,
     payments_pb2_grpc,
@@ -43,6 +45,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl, block)),
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
+            (exports_pb2_grpc.add_ExportServiceServicer_to_server, ExportService(pool)),
         ],
         consumer=Consumer(
             pool=pool,

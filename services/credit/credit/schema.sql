@@ -297,6 +297,8 @@ ALTER TABLE ONLY public.parked_events
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (merchant_id, payment_id);
 
+CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (merchant_id, customer_id, kind, request_id);
+
 CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 
 CREATE INDEX holds_of_customer ON public.holds USING btree (merchant_id, customer_id, decided_at, hold_id);

@@ -13,9 +13,12 @@ from customers.contacts.rpc import ContactService
 from customers.erasures import handlers as erasing
 from customers.erasures.balance import Balances
 from customers.erasures.steps import Erasures
+from customers.exports.export import Exports
+from customers.exports.others import Others
+from customers.exports.own import Own
 from customers.merchants.rpc import MerchantService
 from customers.merchants.store import Shops
-from customers.peers import Peer
+from customers.peers import open_peers
 from customers.profiles import handlers, store
 from customers.profiles.identify import Candidate, Identifier, Question
 from customers.profiles.rpc import CustomerService
@@ -80,14 +83,15 @@ async def build(runtime: Runtime[Settings]) -> Service:
         max_queue=settings.batch_queue_max,
     )
     clock = runtime.clock
-    credit = Peer("credit", settings.credit_target, settings.token_file, settings.peers_timeout_s)
-    erasures = Erasures(pool, vault, profiles, Balances(credit), clock, settings.erasure_retry_s)
+    peers = open_peers(settings)
+    erasures = Erasures(pool, vault, profiles, Balances(peers["credit"]), clock, settings.erasure_retry_s)
+    exports = Exports(Own(pool, vault, shops), Others(peers, settings.export_timeout_s))
     return Service(
         pool=pool,
         servicers=[
             (
                 profiles_pb2_grpc.add_CustomerServiceServicer_to_server,
-                CustomerService(pool, vault, shops, profiles, identifying, erasures, clock),
+                CustomerService(pool, vault, shops, profiles, identifying, erasures, exports, clock),
             ),
             (
                 contacts_pb2_grpc.add_ContactServiceServicer_to_server,
@@ -105,7 +109,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             Sweep("erasures", settings.erasure_sweep_interval_s, io=erasures.sweep),
         ],
         batchers=[recording, identifying, inquiring],
-        close=[credit.close],
+        close=[peer.close for peer in peers.values()],
     )
 
 
@@ -113,10 +117,15 @@ async def erasures_of(runtime: Runtime[Settings]) -> tuple[Erasures, Callable[[]
     """Wire erasures alone, for the operator's command; returns them and what closes them."""
     settings = runtime.settings
     pool, vault = await runtime.pool(), await open_vault(runtime)
-    credit = Peer("credit", settings.credit_target, settings.token_file, settings.peers_timeout_s)
+    peers = open_peers(settings)
     profiles = Profiles(pool, vault, store.Completion(Shops(settings.shops_cached_s)))
-    balances, clock = Balances(credit), runtime.clock
-    return Erasures(pool, vault, profiles, balances, clock, settings.erasure_retry_s), credit.close
+    balances, clock = Balances(peers["credit"]), runtime.clock
+
+    async def close() -> None:
+        for peer in peers.values():
+            await peer.close()
+
+    return Erasures(pool, vault, profiles, balances, clock, settings.erasure_retry_s), close
 
 
 async def open_vault(runtime: Runtime[Settings]) -> Vault:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc.aio
 
+from customers.settings import Settings
 from kit.auth import MERCHANT_METADATA
 from kit.errors import Unavailable
 
@@ -36,6 +37,19 @@ class Peer:
     async def close(self) -> None:
         """Close the channel."""
         await self.channel.close(None)
+
+
+def open_peers(settings: Settings) -> dict[str, Peer]:
+    """Open a client of each other service, by its name."""
+    targets = {
+        "loyalty": settings.loyalty_target,
+        "credit": settings.credit_target,
+        "notify": settings.notify_target,
+    }
+    return {
+        name: Peer(name, target, settings.token_file, settings.peers_timeout_s)
+        for name, target in targets.items()
+    }
 
 
 class PeerUnavailable(Unavailable):

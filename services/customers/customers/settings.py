@@ -38,6 +38,9 @@ class Settings(ServiceSettings):
     )
     notify_target: str = Field("127.0.0.1:7004", description="gRPC target of notify: exports")
     peers_timeout_s: float = Field(5.0, gt=0, description="longest wait for one of them, retries included")
+    export_timeout_s: float = Field(
+        60.0, gt=0, description="longest wait for one service's part of an export"
+    )
     erasure_sweep_interval_s: float = Field(5.0, gt=0, description="between looks for erasures to go on with")
     erasure_retry_s: float = Field(
         300.0, gt=0, description="an erasure that waits is tried again after this; a payment hurries it"

@@ -377,14 +377,20 @@ ALTER TABLE ONLY public.tier_pins
 
 CREATE INDEX accounts_day ON public.accounts USING btree (day_at) WHERE (merged_into IS NULL);
 
+CREATE INDEX adjustments_of_customer ON public.adjustments USING btree (merchant_id, customer_id, adjustment_id);
+
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 
 CREATE INDEX purchases_time ON public.purchases USING btree (merchant_id, customer_id, effective_at);
+
+CREATE INDEX redemption_exceptions_of_customer ON public.redemption_exceptions USING btree (merchant_id, customer_id, exception_id);
 
 CREATE INDEX redemption_exceptions_time ON public.redemption_exceptions USING btree (merchant_id, occurred_at DESC, exception_id DESC);
 
 CREATE INDEX reservations_customer ON public.reservations USING btree (merchant_id, customer_id);
 
 CREATE INDEX reservations_due ON public.reservations USING btree (expires_at) WHERE (state = 'HELD'::text);
+
+CREATE INDEX tier_pins_of_customer ON public.tier_pins USING btree (merchant_id, customer_id, request_id);
 
 ALTER INDEX public.inbox_pkey ATTACH PARTITION public.inbox_default_pkey;

@@ -7,8 +7,10 @@ from kit.errors import FailedPrecondition
 from kit.events import Consumer
 from kit.runtime import Runtime, Service
 from kit.sweep import Sweep
+from langganan.notify.v1.exports_pb2_grpc import add_ExportServiceServicer_to_server
 from langganan.notify.v1.messages_pb2_grpc import add_MessageServiceServicer_to_server
 from notify.channels.plugin import CONTRACT, GROUP, Channel
+from notify.exports.rpc import ExportService
 from notify.messages import handlers
 from notify.messages.rpc import MessageServicer
 from notify.settings import Settings
@@ -33,7 +35,8 @@ async def build(runtime: Runtime[Settings]) -> Service:
     service = Service(
         pool=pool,
         servicers=[
-            (add_MessageServiceServicer_to_server, MessageServicer(pool, runtime.clock, channels.keys()))
+            (add_MessageServiceServicer_to_server, MessageServicer(pool, runtime.clock, channels.keys())),
+            (add_ExportServiceServicer_to_server, ExportService(pool)),
         ],
         close=[channel.close for channel in channels.values()],
     )

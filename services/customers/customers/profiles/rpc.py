@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from customers.contacts.model import EMAIL, PHONE, normal_email, normal_phone
 from customers.erasures import codec as erasing
 from customers.erasures.steps import Erasures
 from customers.errors import MerchantNotSet
+from customers.exports.export import Exports
 from customers.merchants.model import Shop
 from customers.merchants.store import Shops
 from customers.profiles import decode, encode, reading
@@ -24,7 +25,7 @@ from kit.clock import Clock
 from kit.errors import InvalidArgument
 from kit.ids import canonical_uuid, check_customer_id, normal_customer_id
 from kit.money import to_minor
-from langganan.customers.v1 import erasures_pb2, profiles_pb2, profiles_pb2_grpc
+from langganan.customers.v1 import erasures_pb2, exports_pb2, profiles_pb2, profiles_pb2_grpc
 from langganan.types.v1.origin_pb2 import Origin, RecognisedBy
 
 
@@ -80,11 +81,12 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         profiles: Profiles,
         identifying: Batcher[Question, list[Candidate]],
         erasures: Erasures,
+        exports: Exports,
         clock: Clock,
     ) -> None:
         self._pool, self._vault, self._shops = pool, vault, shops
         self._profiles, self._identifying, self._clock = profiles, identifying, clock
-        self._erasures = erasures
+        self._erasures, self._exports = erasures, exports
 
     async def CreateCustomer(
         self, request: profiles_pb2.CreateCustomerRequest, context: Any
@@ -133,6 +135,16 @@ class CustomerService(profiles_pb2_grpc.CustomerServiceServicer):
         """Erase a customer, as far as it goes now; the sweep does the rest."""
         asked = erasing.ask(request, self._clock.now(), self._erasures.retry_s)
         return erasing.answer(await self._erasures.erase(asked))
+
+    async def ExportCustomer(
+        self, request: exports_pb2.ExportCustomerRequest, context: Any
+    ) -> AsyncIterator[exports_pb2.ExportCustomerResponse]:
+        """Stream all that is known of a customer."""
+        customer_id, who = check_customer_id(request.customer_id), reader(request.origin)
+        pan.refuse([request.reason])
+        answers = self._exports.answers(customer_id, who, request.reason, self._clock.now())
+        async for answer in answers:
+            yield answer
 
     def _question(self, request: profiles_pb2.IdentifyRequest) -> Question:
         who = reader(request.origin)

@@ -157,6 +157,8 @@ ALTER TABLE ONLY public.search_index
 
 CREATE INDEX access_log_at ON public.access_log USING brin (at);
 
+CREATE INDEX access_log_customers ON public.access_log USING gin (customer_ids);
+
 CREATE INDEX contact_index_customer ON public.contact_index USING btree (merchant_id, customer_id);
 
 CREATE UNIQUE INDEX contact_index_one_holder ON public.contact_index USING btree (merchant_id, kind, token) WHERE (NOT shared);
