@@ -274,25 +274,40 @@ async def test_a_locked_account_holds_up_nobody_else(alone):
     assert await sweeper(credit).look() == 1
 
 
-async def test_more_than_one_claims_worth_expires_in_one_look(alone):
-    credit, count = await alone(), 450
+async def many_pending(credit, count, over_in):
+    """Pending holds of as many accounts, over in so long."""
     await credit.run.pool.execute(
         """
-        INSERT INTO accounts (merchant_id, customer_id, status, held)
-        SELECT 'toko', 'c' || n, 'ACTIVE', 5 FROM generate_series(1, $1::int) AS n
-        """,
-        count,
-    )
-    await credit.run.pool.execute(
-        """
+        WITH new AS (
+            INSERT INTO accounts (merchant_id, customer_id, status, held)
+            SELECT 'toko', gen_random_uuid()::text, 'ACTIVE', 5 FROM generate_series(1, $1::int)
+            RETURNING merchant_id, customer_id
+        )
         INSERT INTO holds (
             merchant_id, hold_id, customer_id, state, amount, store_id, register_id, staff_ref, recognised_by,
             decided_at, expires_at
         )
-        SELECT merchant_id, gen_random_uuid(), customer_id, 'PENDING', 5, '', '', '', 0, $1, $1
-        FROM accounts
+        SELECT merchant_id, gen_random_uuid(), customer_id, 'PENDING', 5, '', '', '', 0, $2::timestamptz, $2
+        FROM new
         """,
-        credit.run.clock.now(),
+        count,
+        credit.run.clock.now() + over_in,
     )
-    assert await pass_by(credit, SECOND) == count
+
+
+async def test_more_than_one_claims_worth_expires_in_one_look(alone):
+    credit = await alone()
+    await many_pending(credit, 450, SECOND)
+    assert await pass_by(credit, SECOND) == 450
     assert await credit.run.pool.fetchval("SELECT sum(held) FROM accounts") == 0
+
+
+async def test_holds_that_wait_to_be_heard_of_keep_no_other_from_expiring(alone):
+    credit = await alone()
+    await many_pending(credit, 600, 2 * SECOND)
+    await many_pending(credit, 1, SECOND)
+    credit.run.clock.advance(SECOND)
+    await credit.run.tell(credit.run.clock.now())
+    credit.run.clock.advance(SECOND)
+    assert await sweeper(credit).look() == 1
+    assert await sweeper(credit).waiting()

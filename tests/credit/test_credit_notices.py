@@ -9,9 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
-from credit.accounts.store import zones
-from credit.notices.model import Steps, begun
-from credit.notices.store import queries
+from credit.accounts import store as accounts
+from credit.accounts.model import Key
+from credit.invoices import store as invoices
+from credit.notices.model import Notice, Steps, begun
+from credit.notices.store import add, queries
 from kit.events import Outgoing
 from kit.ids import new_customer_id
 from kit.sweep import Sweeper
@@ -200,6 +202,33 @@ async def test_eight_sweepers_at_once_say_it_once(alone):
     assert sorted(said) == sorted(customers)
 
 
+async def test_what_another_sweeper_said_a_moment_ago_is_not_said_again(alone):
+    credit = await alone(SOLD)
+    customer = await owing(credit)
+    at = SOLD + timedelta(days=10)
+    async with credit.run.pool.acquire() as conn, conn.transaction():
+        key = Key(credit.merchant, customer)
+        account = (await accounts.read(conn, [key]))[key]
+        (invoice,) = (await invoices.due_until(conn, {key: DUE}))[key]
+        said = Notice(account, DUE, (), (invoice,))
+        assert await add(conn, [said], at) == [said]
+        assert await add(conn, [said], at) == []
+
+
+async def test_those_who_wait_for_their_hour_keep_nobody_from_being_told(alone):
+    credit = await alone(SOLD)
+    customer = await owing(credit, at=datetime(2026, 5, 1, 1, tzinfo=UTC), net_days=0)
+    others = [new_customer_id() for _ in range(1_200)]  # more than one claim could hold
+    early = datetime(2026, 5, 1, 1, tzinfo=UTC)
+    # Sold after the hour in Jakarta; and on the afternoon of the day before, which it still is in Adak.
+    ways = [{"at": SOLD, "zone": "Asia/Jakarta"}, {"at": early, "zone": "America/Adak"}]
+    sales = [credit.sale(c, (1_000, None), **ways[number % 2]) for number, c in enumerate(others)]
+    for start in range(0, len(sales), 400):
+        await credit.deliver(*sales[start : start + 400])
+    assert await sweep(credit) == 1
+    assert len(await notices(credit, customer)) == 1
+
+
 async def test_a_sweeper_that_dies_in_its_transaction_has_said_nothing_and_the_next_says_it_once(alone):
     credit = await alone(SOLD)
     customer = await owing(credit)
@@ -267,7 +296,9 @@ async def test_a_quiet_day_costs_a_few_pages_however_many_invoices_are_open(alon
         steps = Steps(9, frozenset({3, 0}), frozenset({1, 7, 14}))
         async with credit.run.pool.acquire() as conn, conn.transaction():
             days = [
-                (d, due) for d in begun(steps, await zones(conn), now) for due in steps.due_dates(now.date())
+                (d, due)
+                for d in begun(steps, await accounts.zones(conn), now)
+                for due in steps.due_dates(now.date())
             ]
             columns = zip(*((d.zone, d.local_date, d.begins, due) for d, due in days), strict=True)
             plan = await conn.fetchval(

@@ -28,8 +28,8 @@ async def claim(conn: db.Conn, steps: Sequence[tuple[Day, date]], size: int) -> 
     return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
 
 
-async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> set[Key]:
-    """Note what is said at `at` on locked accounts; return those of whom it was not said before."""
+async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> list[Notice]:
+    """Note what is said at `at` on locked accounts; return what was not said before: say that alone."""
     rows = queries.add(
         conn,
         merchants=[n.account.merchant_id for n in notices],
@@ -38,4 +38,5 @@ async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> set[Key
         kinds=[n.kind for n in notices],
         said_at=at,
     )
-    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+    fresh = {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+    return [n for n in notices if n.account.key in fresh]
