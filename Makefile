@@ -63,7 +63,11 @@ schema: setup ## Write each schema.sql again from its migrations
 settings-doc: setup ## Write docs/settings.md again from the settings classes
 	@$(BIN)/python -m local.settings_doc
 
-PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local proto/hatch_build.py
+.PHONY: bench
+bench: setup ## Measure how long a quiet merchant waits beside one with 100 times its load
+	@$(BIN)/python -m bench.fairness
+
+PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local bench proto/hatch_build.py
 
 .PHONY: lint
 lint: setup ## Check style, types, imports, the contract and the migrations

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -23,6 +24,7 @@ from kit.execute import LOCKED, LockedType, Opens, Reply, Request, Run, RunIn, S
 __all__ = ["LOCKED", "Batcher", "LockedType", "Run", "once"]
 
 _LANES_AT_ONCE = 4
+_LANES_AT_ONCE_MERCHANT = 2
 # Who has waited longer reads the clock again by calling again. kit.events.progress counts on it.
 _QUEUED_S = 10.0
 
@@ -31,6 +33,7 @@ _QUEUED_S = 10.0
 class _Item(Generic[Request, Reply]):
     request: Request
     key: Hashable
+    merchant: str
     deadline: float | None
     future: asyncio.Future[Reply] = field(repr=False)
     since: float = field(default_factory=time.monotonic)
@@ -71,21 +74,25 @@ class Batcher(Generic[Request, Reply]):
         self._queues: dict[str, deque[_Item[Request, Reply]]] = {}
         self._lanes: dict[Hashable, deque[_Item[Request, Reply]]] = {}
         self._waiting = 0
+        self._waiting_of: Counter[str] = Counter()
         self._runner: asyncio.Task[None] | None = None
         self._lane_tasks: set[asyncio.Task[None]] = set()
         self._lane_slots = asyncio.Semaphore(_LANES_AT_ONCE)
+        # A merchant whose accounts are all locked takes half of the lanes, and the others find one free.
+        self._merchant_slots: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def submit(self, request: Request) -> Reply:
         """Return the reply to `request` or raise its error. Cancelling the caller cancels only its wait."""
         merchant, key = self._merchant(request), self._key(request)
-        queue = self._queues.get(merchant)
-        if self._waiting >= self._max_queue or (queue and len(queue) >= self._max_queue // 2):
+        if self._waiting >= self._max_queue or self._waiting_of[merchant] >= self._max_queue // 2:
             raise ResourceExhausted("too many requests wait; repeat with the same id after a pause")
-        item = _Item[Request, Reply](request, key, deadline.at(), asyncio.get_running_loop().create_future())
-        self._waiting += 1
+        answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        item = _Item[Request, Reply](request, key, merchant, deadline.at(), answered)
+        self._note(merchant, 1)
         if key in self._lanes:
             self._lanes[key].append(item)
         else:
+            queue = self._queues.get(merchant)
             if queue is None:
                 queue = self._queues[merchant] = deque()
             queue.append(item)
@@ -124,7 +131,8 @@ class Batcher(Generic[Request, Reply]):
     def _alive(self, batch: list[_Item[Request, Reply]]) -> list[_Item[Request, Reply]]:
         """Drop who has gone or whose deadline has passed: before the transaction, never after."""
         alive: list[_Item[Request, Reply]] = []
-        self._waiting -= len(batch)
+        for item in batch:
+            self._note(item.merchant, -1)
         metrics.BATCH_QUEUE.labels(self._name).set(self._waiting)
         for item in batch:
             if item.future.done():
@@ -149,20 +157,28 @@ class Batcher(Generic[Request, Reply]):
             else:
                 item.settle(reply)
 
+    def _note(self, merchant: str, more: int) -> None:
+        """Count what waits, in queues and lanes, as a whole and of a merchant."""
+        self._waiting += more
+        self._waiting_of[merchant] += more
+        if not self._waiting_of[merchant]:
+            del self._waiting_of[merchant]
+
     def _to_lane(self, item: _Item[Request, Reply]) -> None:
-        self._waiting += 1
+        self._note(item.merchant, 1)
         if item.key in self._lanes:
             self._lanes[item.key].append(item)
             return
         self._lanes[item.key] = deque([item])
-        task = asyncio.create_task(self._serve_lane(item.key), name=f"lane-{self._name}")
+        task = asyncio.create_task(self._serve_lane(item.key, item.merchant), name=f"lane-{self._name}")
         self._lane_tasks.add(task)
         task.add_done_callback(self._lane_tasks.discard)
 
-    async def _serve_lane(self, key: Hashable) -> None:
+    async def _serve_lane(self, key: Hashable, merchant: str) -> None:
         lane = self._lanes[key]
+        slots = self._merchant_slots.setdefault(merchant, asyncio.Semaphore(_LANES_AT_ONCE_MERCHANT))
         while lane:
-            async with self._lane_slots:
+            async with slots, self._lane_slots:
                 taken = [lane.popleft() for _ in range(min(len(lane), self._max_batch))]
                 batch = self._alive(taken)
                 if batch:

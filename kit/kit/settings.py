@@ -39,6 +39,10 @@ class ServiceSettings(BaseSettings):
     token_file: Path | None = Field(None, description="this service's own token for calls to the others")
 
     max_in_flight: int = Field(512, ge=1, description="calls under way at once before RESOURCE_EXHAUSTED")
+    max_in_flight_merchant: int = Field(256, ge=1, description="the same for the calls of one merchant")
+    merchant_at_once: int = Field(
+        64, ge=1, description="calls of one merchant worked on at once; more of them wait for each other"
+    )
     max_message_bytes: int = Field(5_000_000, ge=1_000, description="largest request")
     stream_write_s: float = Field(
         10.0, gt=0, description="seconds that a client may take to read on in a stream before it is ended"

@@ -207,3 +207,31 @@ async def test_waiting_alone_ends_with_a_reason(pool: db.Pool) -> None:
         await held.rollback()
     assert caught.value.reason == "ACCOUNT_BUSY"
     assert await eventually(lambda: pool.get_idle_size() > 0)
+
+
+async def test_one_merchants_locked_accounts_leave_lanes_and_queue_to_the_others(pool: db.Pool) -> None:
+    """Six accounts of one merchant stay locked; another's, locked and freed, is served before them."""
+    batcher = batcher_of(pool, Adder(), max_queue=20)
+    async with pool.acquire() as other, pool.acquire() as brief:
+        held, short = other.transaction(), brief.transaction()
+        await held.start()
+        await short.start()
+        await other.execute("SELECT 1 FROM accounts WHERE id < 'a6' FOR UPDATE")
+        await brief.execute("SELECT 1 FROM accounts WHERE id = 'a6' FOR UPDATE")
+        many = [asyncio.create_task(batcher.submit(Add(f"a{n}", 1, "big"))) for n in range(6)]
+        await eventually(lambda: len(batcher._lanes) == 6)
+        more = [asyncio.create_task(batcher.submit(Add("a0", 1, "big"))) for _ in range(10)]
+        await asyncio.sleep(0)
+        small = asyncio.create_task(batcher.submit(Add("a6", 1, "small")))
+        await eventually(lambda: len(batcher._lanes) == 7)
+        await short.rollback()
+        assert await asyncio.wait_for(small, 5) == 1
+        assert not any(task.done() for task in many), "served before what waited longer for its own locks"
+        refused = [task for task in more if task.done()]
+        assert {type(task.exception()) for task in refused} == {ResourceExhausted}
+        assert len(many) + len(more) - len(refused) == 2 + 10, (
+            "two are tried, and half of what may wait waits"
+        )
+        await held.rollback()
+    await asyncio.gather(*many, *more, return_exceptions=True)
+    assert not batcher._waiting_of

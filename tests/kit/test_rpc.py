@@ -84,6 +84,7 @@ async def till(keys: Keys, cluster_keys: Keys) -> AsyncIterator[Till]:
         database_url="unused",
         jwks_files=[keys.jwks],
         max_in_flight=2,
+        max_message_bytes=1_000_000,
         cluster_issuer="cluster",
         cluster_jwks_files=[cluster_keys.jwks],
         service_scopes={"system:serviceaccount:customers": [SCOPE]},
@@ -273,3 +274,19 @@ async def test_reflection_lists_the_service_without_a_token(till: Till) -> None:
         names = [s.name for s in reply.list_services_response.service]
         assert "langganan.notify.v1.MessageService" in names
         break
+
+
+async def test_a_request_larger_than_the_limit_is_refused_before_it_is_read(till: Till) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await till.get(id_="x" * 1_000_001)
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert till.servicer.callers == []
+    await till.get()
+
+
+async def test_metadata_without_end_is_refused_and_the_server_goes_on(till: Till) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await till.get(authorization="Bearer " + "x" * 200_000)
+    assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
+    assert till.servicer.callers == []
+    await till.get()

@@ -72,6 +72,7 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
     "AccountService/GetAccount": _customer,
     "AccountService/SetLimit": lambda n: {**_write(n), "limit": rupiah(400_000), "reason": "review"},
     "AccountService/SetTerms": lambda n: {**_write(n), "netDays": 7, "reason": "review"},
+    "ExportService/ExportCustomer": _customer,
     "HoldService/Authorize": lambda n: {**_hold(n, fresh()), "amount": rupiah(1_000)},
     "HoldService/Capture": lambda n: {**_hold(n, n.hold_to_capture), "amount": rupiah(20_000)},
     "HoldService/Void": lambda n: _hold(n, n.hold_to_void),
@@ -118,6 +119,7 @@ CUSTOMERS: dict[str, Callable[[Names], Content]] = {
         "customerId": n.customer_to_erase,
         "origin": ORIGIN,
     },
+    "CustomerService/ExportCustomer": _customer,
     "CustomerService/GetCustomer": _customer,
     "CustomerService/UpdateCustomer": lambda n: {
         "requestId": fresh(),
@@ -154,6 +156,7 @@ LOYALTY: dict[str, Callable[[Names], Content]] = {
         "points": "-5",
         "reason": "mistake",
     },
+    "ExportService/ExportCustomer": _customer,
     "ProgramService/GetProgram": lambda n: {},
     "ProgramService/SetProgram": lambda n: {"requestId": fresh(), "program": _PROGRAM},
     "ProgramService/ListPlugins": lambda n: {},
@@ -171,6 +174,7 @@ LOYALTY: dict[str, Callable[[Names], Content]] = {
     "TierService/ListTiers": lambda n: {},
 }
 NOTIFY: dict[str, Callable[[Names], Content]] = {
+    "ExportService/ExportCustomer": _customer,
     "MessageService/SendMessage": lambda n: {
         "messageId": fresh(),
         **_customer(n),

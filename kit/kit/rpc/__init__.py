@@ -1,5 +1,5 @@
 """The gRPC server: one interceptor a file, wrapped in the order errors → metrics → limits → deadline →
-auth → validation → streams → servicer.
+auth → merchants → validation → streams → servicer.
 """
 
 from kit.rpc.server import Servicer, build_server

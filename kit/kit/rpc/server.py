@@ -19,6 +19,7 @@ from kit.rpc.auth import AuthInterceptor
 from kit.rpc.deadlines import DeadlineInterceptor
 from kit.rpc.errors import ErrorsInterceptor
 from kit.rpc.limits import LimitsInterceptor
+from kit.rpc.merchants import MerchantsInterceptor
 from kit.rpc.metrics import MetricsInterceptor
 from kit.rpc.streams import StreamsInterceptor
 from kit.rpc.validation import ValidationInterceptor
@@ -104,6 +105,7 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
             LimitsInterceptor(settings.max_in_flight),
             DeadlineInterceptor(),
             AuthInterceptor(verifier, scopes),
+            MerchantsInterceptor(settings.merchant_at_once, settings.max_in_flight_merchant),
             ValidationInterceptor(),
             StreamsInterceptor(settings.stream_write_s),
         ],
