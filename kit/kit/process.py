@@ -214,8 +214,8 @@ class Process:
             except (*LOST, asyncpg.PostgresError) as error:
                 waiting[f"database-{number}"] = type(error).__name__
         if self._runtime.works:
-            _note(waiting, "relay", self._relay is None or self._relay.healthy)
-            _note(waiting, "consumer", service.consumer is None or service.consumer.healthy)
+            _note(waiting, "relay", "" if self._relay is None or self._relay.healthy else "away")
+            _note(waiting, "consumer", "" if service.consumer is None else service.consumer.trouble)
         # Calls are answered without the broker; only what they need decides about them.
         serving = not (waiting.keys() - {"relay", "consumer"})
         if self._built is not None and serving != self._said_serving:
@@ -258,11 +258,11 @@ class Process:
         return waiting
 
 
-def _note(waiting: dict[str, str], part: str, healthy: bool) -> None:
-    if healthy:
-        waiting.pop(part, None)
+def _note(waiting: dict[str, str], part: str, trouble: str) -> None:
+    if trouble:
+        waiting[part] = trouble
     else:
-        waiting[part] = "away"
+        waiting.pop(part, None)
 
 
 def _not_yet(consumer: Consumer) -> Sweep:

@@ -26,6 +26,7 @@ from langganan.loyalty.v1 import accounts_pb2 as points_pb2
 from langganan.loyalty.v1 import programs_pb2, redemptions_pb2
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
 from local.demo.gateway import Gateway
+from local.services import command, environment
 from local.stack import Stack
 
 ORIGIN = origin_pb2.Origin(store_id="S1", register_id="R1", staff_ref="kasir-1", mode=origin_pb2.MODE_ONLINE)
@@ -205,6 +206,19 @@ class Trade:
     def mails(self, customer_id: str) -> Counter[str]:
         """How often each Message-ID arrived for a customer."""
         return Counter(mail.message_id for mail in self.stack.mail.to(self.emails[customer_id]))
+
+    async def command(self, service: str, *arguments: str) -> tuple[int, str]:
+        """Run an operator's command of a service; return (exit code, what it printed)."""
+        process = await asyncio.create_subprocess_exec(
+            *command(service, arguments[0]),
+            *arguments[1:],
+            env=environment(service, self.stack.settings, self.stack.around),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, output.decode()
 
     async def update_once(self, request: profiles_pb2.UpdateCustomerRequest) -> bool:
         """Send a request once, as a till that is switched off before its answer; whether one came."""
