@@ -213,13 +213,29 @@ async def loyalty_service(keys: Keys, new_database: Callable[..., Awaitable[str]
         yield run
 
 
+@pytest.fixture(scope="session")
+def own_service(
+    keys: Keys, new_database: Callable[..., Awaitable[str]]
+) -> Callable[[], contextlib.AbstractAsyncContextManager[Loyalty]]:
+    """Opens a service of its own, for whoever lets time pass: a merchant whose points live a month."""
+
+    @contextlib.asynccontextmanager
+    async def opened() -> AsyncIterator[Loyalty]:
+        settings = Settings(database_url=await new_database("loyalty"))
+        async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
+            made = Loyalty(run)
+            await made.set_program(expiry_months=1, expiry_notice_days=7)
+            yield made
+
+    return opened
+
+
 @pytest.fixture
-async def timed(keys: Keys, new_database: Callable[..., Awaitable[str]]) -> AsyncIterator[Loyalty]:
-    """A service of its own, for tests that let time pass: a merchant whose points live a month."""
-    settings = Settings(database_url=await new_database("loyalty"))
-    async with running("loyalty", build, settings, keys, ManualClock(NOON)) as run:
-        made = Loyalty(run)
-        await made.set_program(expiry_months=1, expiry_notice_days=7)
+async def timed(
+    own_service: Callable[[], contextlib.AbstractAsyncContextManager[Loyalty]],
+) -> AsyncIterator[Loyalty]:
+    """A service of its own for one test."""
+    async with own_service() as made:
         yield made
 
 

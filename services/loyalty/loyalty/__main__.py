@@ -1,4 +1,4 @@
-"""python -m loyalty serve | work | all | migrate | parked | rewind"""
+"""python -m loyalty serve | work | all | migrate | audit | parked | rewind"""
 
 from __future__ import annotations
 

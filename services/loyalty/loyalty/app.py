@@ -20,6 +20,7 @@ from langganan.loyalty.v1 import (
 from loyalty.accounts.handlers import CustomerHandlers, lock
 from loyalty.accounts.rpc import AccountService
 from loyalty.accounts.sweep import Days
+from loyalty.audit.checks import AUDIT
 from loyalty.exports.rpc import ExportService
 from loyalty.programs import plugins as earning
 from loyalty.programs.rpc import ProgramService
@@ -84,5 +85,6 @@ async def build(runtime: Runtime[Settings]) -> Service:
             Sweep("reservations", settings.sweep_s, run=lapses.run, waiting=lapses.waiting),
             Sweep("days", settings.sweep_s, run=Days(programs).run),
         ],
+        audit=AUDIT,
         batchers=[batcher],
     )

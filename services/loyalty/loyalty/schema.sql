@@ -377,6 +377,8 @@ ALTER TABLE ONLY public.tier_pins
 
 CREATE INDEX accounts_day ON public.accounts USING btree (day_at) WHERE (merged_into IS NULL);
 
+CREATE INDEX accounts_merged ON public.accounts USING btree (merchant_id, merged_into) WHERE (merged_into IS NOT NULL);
+
 CREATE INDEX adjustments_of_customer ON public.adjustments USING btree (merchant_id, customer_id, adjustment_id);
 
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
