@@ -26,7 +26,9 @@ INTERNAL = ".internal"
 SERVICE_SCOPES = {
     "customers": [
         "credit.accounts.read",
+        "credit.bookings.internal",
         "credit.exports.internal",
+        "loyalty.bookings.internal",
         "loyalty.exports.internal",
         "notify.exports.internal",
     ],

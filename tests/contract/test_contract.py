@@ -50,6 +50,8 @@ PROMISED = {
     "credit.v1.HoldService": "Authorize Capture Void GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices ListExceptions ResolveException",
     "credit.v1.PaymentService": "RecordPayment ListPayments",
+    "loyalty.v1.BookingService": "ListBookings",
+    "credit.v1.BookingService": "ListBookings",
     "loyalty.v1.ExportService": "ExportCustomer",
     "credit.v1.ExportService": "ExportCustomer",
     "notify.v1.ExportService": "ExportCustomer",

@@ -7,6 +7,7 @@ from datetime import timedelta
 from credit import hears
 from credit.accounts.rpc import AccountService
 from credit.audit.checks import AUDIT
+from credit.bookings.rpc import BookingService
 from credit.exports.rpc import ExportService
 from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
@@ -19,6 +20,7 @@ from kit.events import Consumer
 from kit.runtime import Database, Runtime, Service
 from langganan.credit.v1 import (
     accounts_pb2_grpc,
+    bookings_pb2_grpc,
     exports_pb2_grpc,
     holds_pb2_grpc,
     invoices_pb2_grpc,
@@ -46,6 +48,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
             (exports_pb2_grpc.add_ExportServiceServicer_to_server, ExportService(pool)),
+            (bookings_pb2_grpc.add_BookingServiceServicer_to_server, BookingService(pool)),
         ],
         consumer=Consumer(
             pool=pool,

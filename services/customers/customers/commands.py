@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from customers.erasures import outside
+from customers.reconcile import command as reconcile
+from customers.republish import command as republish
 
-COMMANDS = (outside.COMMAND,)
+COMMANDS = (outside.COMMAND, reconcile.COMMAND, republish.COMMAND)

@@ -293,9 +293,13 @@ CREATE INDEX purchase_exceptions_all ON public.purchase_exceptions USING btree (
 
 CREATE INDEX purchase_exceptions_open ON public.purchase_exceptions USING btree (merchant_id, noticed_at, exception_id) WHERE (resolved_at IS NULL);
 
+CREATE INDEX purchase_returns_received ON public.purchase_returns USING btree (received_at, purchase_id, revision);
+
 CREATE INDEX purchases_customer ON public.purchases USING btree (merchant_id, customer_id, effective_at, purchase_id) WHERE (customer_id <> ''::text);
 
 CREATE INDEX purchases_receipt ON public.purchases USING btree (merchant_id, receipt_number, effective_at, purchase_id) WHERE (receipt_number <> ''::text);
+
+CREATE INDEX purchases_received ON public.purchases USING btree (received_at, purchase_id);
 
 CREATE INDEX purchases_store ON public.purchases USING btree (merchant_id, store_id, effective_at, purchase_id);
 

@@ -12,6 +12,7 @@ from kit.sweep import Sweep
 from langganan.events.v1 import customers_pb2, purchases_pb2
 from langganan.loyalty.v1 import (
     accounts_pb2_grpc,
+    bookings_pb2_grpc,
     exports_pb2_grpc,
     programs_pb2_grpc,
     redemptions_pb2_grpc,
@@ -21,6 +22,7 @@ from loyalty.accounts.handlers import CustomerHandlers, lock
 from loyalty.accounts.rpc import AccountService
 from loyalty.accounts.sweep import Days
 from loyalty.audit.checks import AUDIT
+from loyalty.bookings.rpc import BookingService
 from loyalty.exports.rpc import ExportService
 from loyalty.programs import plugins as earning
 from loyalty.programs.rpc import ProgramService
@@ -64,6 +66,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock, programs)),
             (tiers_pb2_grpc.add_TierServiceServicer_to_server, TierService(pool, clock, programs)),
             (exports_pb2_grpc.add_ExportServiceServicer_to_server, ExportService(pool)),
+            (bookings_pb2_grpc.add_BookingServiceServicer_to_server, BookingService(pool)),
         ],
         consumer=Consumer(
             pool=pool,

@@ -192,16 +192,24 @@ class Shop:
             )
         )  # fmt: skip
 
-    async def sale(self, customer_id: str, net: int = 50_000, *, on_account: bool = False) -> str:
-        """Sell one line of two pieces; return the purchase."""
-        tender = Tender(tender_id="t", amount=rupiah(net), cash=Cash())
-        if on_account:
-            hold_id = new_uuid()
-            await self.holds.Authorize(
-                holds_pb2.AuthorizeRequest(
-                    hold_id=hold_id, customer_id=customer_id, amount=rupiah(net), origin=ORIGIN
-                )
+    async def hold(self, customer_id: str, net: int) -> str:
+        """Keep credit aside; return the hold."""
+        hold_id = new_uuid()
+        await self.holds.Authorize(
+            holds_pb2.AuthorizeRequest(
+                hold_id=hold_id, customer_id=customer_id, amount=rupiah(net), origin=ORIGIN
             )
+        )
+        return hold_id
+
+    async def sale(
+        self, customer_id: str, net: int = 50_000, *, on_account: bool = False, hold_id: str = ""
+    ) -> str:
+        """Sell one line of two pieces, a minute after the one before; return the purchase."""
+        self.four.customers.clock.advance(timedelta(minutes=1))
+        tender = Tender(tender_id="t", amount=rupiah(net), cash=Cash())
+        if on_account or hold_id:
+            hold_id = hold_id or await self.hold(customer_id, net)
             tender = Tender(tender_id="t", amount=rupiah(net), on_account=OnAccount(hold_id=hold_id))
         at = Timestamp(seconds=int(self.four.customers.clock.now().timestamp()) - 60)
         request = purchases_pb2.RecordPurchaseRequest(
@@ -213,13 +221,14 @@ class Shop:
                     quantity=Quantity(thousandths=2000, unit="pcs"), net=rupiah(net),
                 )
             ],
-            tenders=[tender], total=rupiah(net),
+            tenders=[tender] if net else [], total=rupiah(net),
         )  # fmt: skip
         await self.purchases.RecordPurchase(request)
         return request.purchase_id
 
     async def a_return(self, purchase_id: str, customer_id: str) -> str:
-        """Take one of the two pieces back; return the return."""
+        """Take one of the two pieces back, a minute later; return the return."""
+        self.four.customers.clock.advance(timedelta(minutes=1))
         now = self.four.customers.clock.now()
         request = purchases_pb2.RecordReturnRequest(
             return_id=new_uuid(), purchase_id=purchase_id, customer_id=customer_id, origin=ORIGIN,

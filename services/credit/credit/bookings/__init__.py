@@ -1,0 +1,1 @@
+"""What was booked of sales and returns, for whoever recorded them."""

@@ -1,0 +1,1 @@
+"""What was recorded here, compared with what loyalty and credit booked."""

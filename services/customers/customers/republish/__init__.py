@@ -1,0 +1,1 @@
+"""Events made again from what was recorded."""
