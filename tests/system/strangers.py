@@ -62,7 +62,13 @@ _PROGRAM = {
 }
 _MERCHANT = {"name": "Toko Lain", "currencyCode": "IDR", "timeZone": "Asia/Makassar"}
 
+
+def _booked(names: Names) -> dict[str, Any]:
+    return {"purchases": [{"purchaseId": names.purchase_id, **_customer(names)}]}
+
+
 CREDIT: dict[str, Callable[[Names], Content]] = {
+    "BookingService/ListBookings": _booked,
     "AccountService/OpenAccount": lambda n: {
         **_write(n),
         "currencyCode": "IDR",
@@ -147,6 +153,7 @@ CUSTOMERS: dict[str, Callable[[Names], Content]] = {
     },
 }
 LOYALTY: dict[str, Callable[[Names], Content]] = {
+    "BookingService/ListBookings": _booked,
     "AccountService/GetAccount": _customer,
     "AccountService/ListEntries": _customer,
     "AccountService/ExplainBalance": _customer,
