@@ -56,6 +56,7 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
         mail = {"host": "127.0.0.1", "port": ports.smtp, "tls": "none", "sender": "toko@langganan.localhost"}
         values |= {
             "customers_target": f"127.0.0.1:{ports.grpc['customers']}",
+            "credit_target": f"127.0.0.1:{ports.grpc['credit']}",
             "channels": json.dumps({"email": mail}),
         }
     prefix = f"{service.upper()}_"

@@ -25,7 +25,8 @@ class Sweep:
     talks to the world between them.
 
     `waiting(conn, now)`: whether due work is left that only waits until all older events have been heard
-    (kit.events.horizon). The worker is not settled meanwhile; the clock need not move for it to be done.
+    (kit.events.horizon), or for another attempt in wall time. The worker is not settled meanwhile; the
+    clock need not move for it to be done.
     """
 
     name: str

@@ -35,7 +35,9 @@ def percentile(values: array[float], share: float) -> float:
 
 
 def compare_mails(found: Found, mailbox: Iterable[Mail]) -> tuple[int, int]:
-    """Check that each address got a mail for each confirmation; return mails, and repeats besides."""
+    """Check that each address got a mail for each confirmation; return those mails, and repeats besides."""
+    thanks = ("Terima kasih atas", "Thank you for your purchase")
+    mailbox = [mail for mail in mailbox if str(mail.parse()["Subject"]).startswith(thanks)]
     seen: set[str] = set()
     repeats = 0
     got: Counter[str] = Counter()

@@ -56,6 +56,7 @@ PROMISED = {
     "credit.v1.ExportService": "ExportCustomer",
     "notify.v1.ExportService": "ExportCustomer",
     "notify.v1.MessageService": "SendMessage GetMessage ListMessages",
+    "notify.v1.TemplateService": "GetTemplate SetTemplate PreviewTemplate ListTemplates",
 }
 
 

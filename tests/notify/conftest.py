@@ -1,4 +1,4 @@
-"""What notify talks to, as real servers in this process: a mail relay, and customers' ContactService."""
+"""What notify talks to, as real servers in this process: a mail relay, customers and credit."""
 
 import asyncio
 import email
@@ -8,22 +8,25 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import grpc.aio
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
 from kit.events import Outgoing
 from kit.ids import new_customer_id
 from kit.testing.running import Running, running
+from langganan.credit.v1 import invoices_pb2, invoices_pb2_grpc
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
-from langganan.events.v1 import customers_pb2, purchases_pb2
-from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
+from langganan.events.v1 import credit_pb2, customers_pb2, loyalty_pb2, purchases_pb2
+from langganan.notify.v1 import messages_pb2, messages_pb2_grpc, templates_pb2_grpc
 from langganan.types.v1 import line_pb2, tender_pb2
 from notify.app import build
 from notify.settings import Settings
@@ -35,6 +38,7 @@ class MailSink:
     def __init__(self) -> None:
         self.taken: list[tuple[str, EmailMessage]] = []
         self.answer_rcpt, self.answer_data = "250 OK", "250 OK"
+        self.refused: set[str] = set()
         self.answers = asyncio.Event()
         self.answers.set()
         self.sessions = 0
@@ -56,6 +60,8 @@ class MailSink:
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if address in self.refused:
+            return "550 no such user"
         if self.answer_rcpt.startswith("2"):
             envelope.rcpt_tos.append(address)
         return self.answer_rcpt
@@ -101,6 +107,8 @@ class Person:
     language: str = "id"
     refusal: int = 0
     allowed: list[tuple[int, str]] | None = None
+    zone: str = "Asia/Jakarta"
+    born: tuple[int, int] | None = None
 
 
 @dataclass
@@ -112,6 +120,12 @@ class Book(contacts_pb2_grpc.ContactServiceServicer):
     unreadable: set[str] = field(default_factory=set)
     fails_with: grpc.StatusCode | None = None
     target: str = ""
+    # Local hours of the shop, (from, to); None: it has none.
+    quiet: tuple[int, int] | None = None
+    greeting: tuple[int, int] | None = None
+    purposes: list[str] = field(default_factory=list)
+    birthdays_asked: list[tuple[str, int, int]] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)  # merchants for which customers does not answer
 
     def add(self, merchant: str = "toko", **facts: Any) -> str:
         customer_id = new_customer_id()
@@ -124,6 +138,7 @@ class Book(contacts_pb2_grpc.ContactServiceServicer):
         metadata = dict(context.invocation_metadata())
         merchant = metadata["langganan-merchant"]
         self.calls.append((merchant, metadata.get("authorization", ""), len(request.customer_ids)))
+        self.purposes.append(contacts_pb2.Purpose.Name(request.purpose).removeprefix("PURPOSE_"))
         if self.fails_with is not None:
             await context.abort(self.fails_with, "as the test wants")
         if self.unreadable & set(request.customer_ids):
@@ -132,6 +147,10 @@ class Book(contacts_pb2_grpc.ContactServiceServicer):
         for customer_id in request.customer_ids:
             person = self.people.get((merchant, customer_id), Person(refusal=contacts_pb2.REFUSAL_UNKNOWN))
             contact = answer.contacts.add(customer_id=customer_id, refusal=person.refusal)
+            contact.time_zone = person.zone
+            for span, hours in ((contact.quiet_hours, self.quiet), (contact.greeting_hours, self.greeting)):
+                if hours is not None:
+                    getattr(span, "from").hours, span.to.hours = hours
             if not person.refusal:
                 contact.name, contact.language, contact.locale = person.name, person.language, "id-ID"
                 contact.shop_name = "Toko Makmur"
@@ -140,6 +159,63 @@ class Book(contacts_pb2_grpc.ContactServiceServicer):
                     contact.allowed.add(channel=way, address=address)
         return answer
 
+    async def ListBirthdays(
+        self, request: contacts_pb2.ListBirthdaysRequest, context: Any
+    ) -> AsyncIterator[contacts_pb2.ListBirthdaysResponse]:
+        merchant = dict(context.invocation_metadata())["langganan-merchant"]
+        self.birthdays_asked.append((merchant, request.month, request.day))
+        fails_with = grpc.StatusCode.FAILED_PRECONDITION if merchant in self.broken else self.fails_with
+        if fails_with is not None:
+            await context.abort(fails_with, "as the test wants")
+        found = [
+            contacts_pb2.Birthday(customer_id=c, month=request.month, day=request.day, time_zone=p.zone)
+            for (m, c), p in sorted(self.people.items())
+            if m == merchant and p.born == (request.month, request.day)
+        ]
+        for start in range(0, len(found), 200):
+            yield contacts_pb2.ListBirthdaysResponse(birthdays=found[start : start + 200])
+
+
+@dataclass
+class Ledger(invoices_pb2_grpc.InvoiceServiceServicer):
+    """credit's InvoiceService over the real contract; what is owed is set by the test."""
+
+    owed: dict[str, tuple[int, date]] = field(default_factory=dict)
+    calls: list[tuple[str, int]] = field(default_factory=list)
+    fails_with: grpc.StatusCode | None = None
+    target: str = ""
+
+    def add(self, outstanding: int, due_on: date) -> credit_pb2.OpenInvoice:
+        """An invoice on which something is owed, as an event lists it."""
+        invoice_id = str(uuid.uuid4())
+        self.owed[invoice_id] = (outstanding, due_on)
+        return credit_pb2.OpenInvoice(
+            invoice_id=invoice_id, outstanding=outstanding, due_on=date_message(due_on)
+        )
+
+    async def GetInvoices(
+        self, request: invoices_pb2.GetInvoicesRequest, context: Any
+    ) -> invoices_pb2.GetInvoicesResponse:
+        merchant = dict(context.invocation_metadata())["langganan-merchant"]
+        self.calls.append((merchant, len(request.invoice_ids)))
+        if self.fails_with is not None:
+            await context.abort(self.fails_with, "as the test wants")
+        answer = invoices_pb2.GetInvoicesResponse()
+        for invoice_id in request.invoice_ids:
+            if invoice_id in self.owed:
+                owed, due_on = self.owed[invoice_id]
+                answer.invoices.add(
+                    invoice_id=invoice_id,
+                    outstanding=Money(currency_code="IDR", units=owed),
+                    due_on=date_message(due_on),
+                )
+        return answer
+
+
+def date_message(day: date) -> Date:
+    """A local date as protobuf has it."""
+    return Date(year=day.year, month=day.month, day=day.day)
+
 
 @dataclass
 class Notify:
@@ -147,8 +223,22 @@ class Notify:
 
     run: Running
     book: Book
+    ledger: Ledger
     sink: MailSink
     messages: Any
+    templates: Any
+
+    def at(self, text: str, zone: str = "Asia/Jakarta") -> datetime:
+        """Move the clock to a local time, and return it: at("2026-03-05T22:00")."""
+        instant = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+        return self.run.clock.advance(instant - self.run.clock.now())
+
+    async def occasions(self) -> int:
+        return await self.run.sweep("occasions")
+
+    @property
+    def sent_to(self) -> list[str]:
+        return [address for address, _ in self.sink.taken]
 
     async def sweep(self) -> int:
         return await self.run.sweep("messages")
@@ -189,6 +279,18 @@ async def book() -> AsyncIterator[Book]:
     await server.stop(None)
 
 
+@pytest.fixture
+async def ledger() -> AsyncIterator[Ledger]:
+    """credit's InvoiceService on a free port."""
+    servicer = Ledger()
+    server = grpc.aio.server()
+    invoices_pb2_grpc.add_InvoiceServiceServicer_to_server(servicer, server)
+    servicer.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    yield servicer
+    await server.stop(None)
+
+
 @pytest.fixture(scope="session")
 def spare_databases() -> list[str]:
     """Databases that a test has left empty: emptying one is faster than making and dropping one."""
@@ -210,7 +312,13 @@ async def empty(database_url: str) -> None:
 
 @pytest.fixture
 async def start_notify(
-    new_database: Any, spare_databases: list[str], keys: Any, book: Book, sink: MailSink, tmp_path: Any
+    new_database: Any,
+    spare_databases: list[str],
+    keys: Any,
+    book: Book,
+    ledger: Ledger,
+    sink: MailSink,
+    tmp_path: Any,
 ) -> Any:
     """`async with start_notify(retry_s=…) as notify`: the service on a database of its own."""
     (tmp_path / "token").write_text("a-service-token\n")
@@ -221,13 +329,16 @@ async def start_notify(
         values: dict[str, Any] = {
             "database_url": url,
             "customers_target": book.target,
+            "credit_target": ledger.target,
             "token_file": tmp_path / "token",
             "channels": {"email": sink.config()},
             "retry_s": 0.05,
             "lease_s": 30.0,
         }
         async with running("notify", build, Settings(**(values | knobs)), keys) as run:
-            yield Notify(run, book, sink, run.stub(messages_pb2_grpc.MessageServiceStub))
+            messages: Any = run.stub(messages_pb2_grpc.MessageServiceStub)
+            templates: Any = run.stub(templates_pb2_grpc.TemplateServiceStub)
+            yield Notify(run, book, ledger, sink, messages, templates)
         if database_url is None:
             await empty(url)
             spare_databases.append(url)
@@ -321,5 +432,92 @@ def send_request() -> Any:
             },
         }
         return messages_pb2.SendMessageRequest(**(values | more))
+
+    return make
+
+
+@pytest.fixture
+def due() -> Any:
+    """`due(customer_id, at, today, due=[…], overdue=[…])`: payment-due or, with overdue ones, -overdue."""
+
+    def make(customer_id: str, at: datetime, today: date, merchant: str = "toko", **lists: Any) -> Outgoing:
+        facts: dict[str, Any] = {
+            "merchant_id": merchant,
+            "customer_id": customer_id,
+            "local_date": date_message(today),
+            "currency_code": "IDR",
+        }
+        if lists.get("overdue"):
+            payload: Any = credit_pb2.PaymentOverdue(**facts, **lists)
+            return Outgoing("payment-overdue", merchant, customer_id, payload, at)
+        return Outgoing("payment-due", merchant, customer_id, credit_pb2.PaymentDue(**facts, **lists), at)
+
+    return make
+
+
+@pytest.fixture
+def paid() -> Any:
+    """`paid(customer_id, at, amount, outstanding=…)`: a payment-received event."""
+
+    def make(customer_id: str, at: datetime, amount: int, merchant: str = "toko", **more: Any) -> Outgoing:
+        payload = credit_pb2.PaymentReceived(
+            merchant_id=merchant,
+            customer_id=customer_id,
+            payment_id=str(uuid.uuid4()),
+            amount=amount,
+            currency_code="IDR",
+            **more,
+        )
+        payload.received_at.FromDatetime(at)
+        return Outgoing("payment-received", merchant, customer_id, payload, at)
+
+    return make
+
+
+@pytest.fixture
+def expiring() -> Any:
+    """`expiring(customer_id, at, {date: points})`: a points-expiring event of the date of Jakarta."""
+
+    def make(customer_id: str, at: datetime, lots: dict[date, int], merchant: str = "toko") -> Outgoing:
+        payload = loyalty_pb2.PointsExpiring(
+            merchant_id=merchant,
+            customer_id=customer_id,
+            lots=[
+                loyalty_pb2.ExpiringLot(points=points, expires_on=date_message(on))
+                for on, points in lots.items()
+            ],
+            points=sum(lots.values()),
+            local_date=date_message(at.astimezone(ZoneInfo("Asia/Jakarta")).date()),
+        )
+        payload.noticed_at.FromDatetime(at)
+        return Outgoing("points-expiring", merchant, customer_id, payload, at)
+
+    return make
+
+
+@pytest.fixture
+def tier() -> Any:
+    """`tier(customer_id, at, "Regular", "VIP", revision=2)`: a tier-changed event."""
+
+    def make(
+        customer_id: str, at: datetime, before: str, now: str, merchant: str = "toko", **more: Any
+    ) -> Outgoing:
+        values = {"cause": "PLUGIN", "cause_id": "2026-03-05", "revision": 2, **more}
+        payload = loyalty_pb2.TierChanged(
+            merchant_id=merchant, customer_id=customer_id, from_tier=before, to_tier=now, **values
+        )
+        payload.effective_at.FromDatetime(at)
+        return Outgoing("tier-changed", merchant, customer_id, payload, at)
+
+    return make
+
+
+@pytest.fixture
+def registered() -> Any:
+    """`registered(customer_id, at)`: a customer-registered event."""
+
+    def make(customer_id: str, at: datetime, merchant: str = "toko") -> Outgoing:
+        payload = customers_pb2.CustomerRegistered(merchant_id=merchant, customer_id=customer_id)
+        return Outgoing("customer-registered", merchant, customer_id, payload, at)
 
     return make

@@ -15,7 +15,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from kit.events import topics
-from kit.events.envelope import as_record
+from kit.events.envelope import as_record, event_type
 from kit.testing.eventually import eventually
 from langganan.events.v1 import notify_pb2
 
@@ -58,7 +58,8 @@ async def heard(bootstrap: str, topic: str, count: int) -> list[notify_pb2.Messa
             while len(found) < count:
                 polled = await consumer.getmany(timeout_ms=200)
                 for records in polled.values():
-                    found += [notify_pb2.MessageDelivered.FromString(r.value) for r in records]
+                    said = [r for r in records if event_type(r) == "message-delivered"]
+                    found += [notify_pb2.MessageDelivered.FromString(r.value) for r in said]
     finally:
         await consumer.stop()
     return found

@@ -27,9 +27,7 @@ async def confirm(notify: Any, purchase: Any, **facts: Any) -> str:
 @pytest.mark.parametrize(
     ("rcpt", "data", "met"),
     [
-        ("550 No such user siti@example.com", "250 OK", R.MESSAGE_REASON_ADDRESS_REFUSED),
         ("450 Mailbox busy", "250 OK", R.MESSAGE_REASON_CHANNEL_BUSY),
-        ("250 OK", "554 Spam", R.MESSAGE_REASON_MESSAGE_REFUSED),
         ("250 OK", "421 Going down", R.MESSAGE_REASON_CHANNEL_BUSY),
     ],
 )
@@ -54,6 +52,70 @@ async def test_a_refused_mail_is_tried_again_and_then_given_up(
     assert await notify.sweep_until_idle() == 0
 
 
+@pytest.mark.parametrize(
+    ("rcpt", "data", "met"),
+    [
+        ("550 No such user siti@example.com", "250 OK", R.MESSAGE_REASON_ADDRESS_REFUSED),
+        ("250 OK", "554 Spam", R.MESSAGE_REASON_MESSAGE_REFUSED),
+    ],
+)
+async def test_a_mail_refused_for_good_is_given_up_when_there_is_no_other_way(
+    notify: Any, purchase: Any, rcpt: str, data: str, met: int
+) -> None:
+    notify.sink.answer_rcpt, notify.sink.answer_data = rcpt, data
+    customer_id = await confirm(notify, purchase)
+    await notify.sweep_until_idle()
+    message = await notify.only(customer_id)
+    assert (message.state, message.reason, message.attempts) == (FAILED, met, 1)
+    (said,) = await notify.run.published(notify_pb2.MessageFailed)
+    assert (said.reason, said.channel) == (R.Name(met).removeprefix("MESSAGE_REASON_"), "email")
+
+
+async def test_another_address_and_then_another_channel_are_tried_at_once_after_refusals(
+    start_notify: Any, sink: Any, purchase: Any
+) -> None:
+    ways = [
+        (contacts_pb2.CHANNEL_EMAIL, "old@example.com"),
+        (contacts_pb2.CHANNEL_EMAIL, "older@example.com"),
+        (contacts_pb2.CHANNEL_PHONE, "+628123456789"),
+    ]
+    async with start_notify(channels={"email": sink.config(), "console": {}}, retry_s=3600.0) as notify:
+        sink.answer_rcpt = "550 unknown"
+        customer_id = await confirm(notify, purchase, allowed=ways)
+        # Also the console carries e-mail, so it takes the first address when the relay has refused it.
+        assert await notify.sweep_until_idle() == 2
+        message = await notify.only(customer_id)
+        assert (message.state, message.channel, message.attempts) == (SENT, "console", 2)
+        assert message.last_failure == R.MESSAGE_REASON_ADDRESS_REFUSED
+
+
+async def test_a_second_address_is_written_to_when_the_first_is_refused(notify: Any, purchase: Any) -> None:
+    ways = [(contacts_pb2.CHANNEL_EMAIL, "old@example.com"), (contacts_pb2.CHANNEL_EMAIL, "new@example.com")]
+    notify.sink.refused = {"old@example.com"}
+    customer_id = await confirm(notify, purchase, allowed=ways)
+    await notify.sweep_until_idle()
+    assert (await notify.only(customer_id)).state == SENT
+    assert [address for address, _ in notify.sink.taken] == ["new@example.com"]
+
+
+async def test_after_so_many_failures_the_next_channel_has_its_turn_at_once(
+    start_notify: Any, sink: Any, purchase: Any
+) -> None:
+    ways = [(contacts_pb2.CHANNEL_EMAIL, "a@example.com"), (contacts_pb2.CHANNEL_PHONE, "+628123456789")]
+    channels = {"email": sink.config(), "console": {}}
+    async with start_notify(channels=channels, retry_s=0.01, failures_per_route=3) as notify:
+        sink.answer_rcpt = "451 later"
+        customer_id = await confirm(notify, purchase, allowed=ways)
+
+        async def finished() -> bool:
+            await notify.sweep()
+            return (await notify.only(customer_id)).HasField("finish_time")
+
+        await eventually(finished)
+        message = await notify.only(customer_id)
+        assert (message.state, message.channel, message.attempts) == (SENT, "console", 4)
+
+
 async def test_a_refused_mail_goes_once_the_relay_takes_it(notify: Any, purchase: Any) -> None:
     notify.sink.answer_rcpt = "451 greylisted"
     customer_id = await confirm(notify, purchase)
@@ -72,8 +134,23 @@ async def test_a_failed_attempt_waits_thirty_seconds(start_notify: Any, sink: An
         wait = await notify.run.pool.fetchval(
             "SELECT extract(epoch FROM due_at - now())::float8 FROM messages"
         )
-        assert 25 < wait <= 30
+        assert 14 < wait <= 30
         assert await notify.sweep() == 0
+
+
+async def test_pauses_double_with_each_attempt_up_to_the_longest(
+    start_notify: Any, sink: Any, purchase: Any
+) -> None:
+    async with start_notify(retry_s=30.0, retry_max_s=100.0) as notify:
+        sink.answer_rcpt = "451 greylisted"
+        await confirm(notify, purchase)
+        for longest in (30, 60, 100, 100):
+            assert await notify.sweep() == 1
+            wait = await notify.run.pool.fetchval(
+                "SELECT extract(epoch FROM due_at - now())::float8 FROM messages"
+            )
+            assert longest / 2 - 1 < wait <= longest
+            await notify.run.pool.execute("UPDATE messages SET due_at = now()")
 
 
 async def test_a_relay_that_is_away_delays_and_loses_nothing(notify: Any, purchase: Any) -> None:
@@ -225,7 +302,13 @@ async def test_a_text_that_does_not_render_does_not_stop_its_batch(notify: Any, 
 
 
 @pytest.mark.parametrize(
-    "change", ["template_version = 99", "template = 'birthday'", """variables = '{"total": {"new": 1}}'"""]
+    "change",
+    [
+        "template_version = 99",
+        "template_version = 1099",
+        "template = 'anniversary'",
+        """variables = '{"total": {"new": 1}}'""",
+    ],
 )
 async def test_what_only_a_later_build_can_send_waits_for_it(notify: Any, purchase: Any, change: str) -> None:
     customer_id = await confirm(notify, purchase)

@@ -18,7 +18,8 @@ from notify.channels import mime
 from notify.errors import VariableNotNeutral
 from notify.templates.catalogue import LANGUAGES, PURCHASE_CONFIRMATION, all_templates
 from notify.templates.formats import shown
-from notify.templates.render import Renderer, language_of
+from notify.templates.render import Renderer
+from notify.templates.sources import language_of
 from notify.templates.values import Amount, Moment, Value, check_neutral, from_json, to_json
 
 AT = datetime(2026, 3, 5, 17, 4, 59, tzinfo=UTC)
@@ -34,6 +35,18 @@ FITTING: dict[type, Value] = {
 RELEASED = {
     "purchase-confirmation/1/id.txt": "5648fbe50606ed6c",
     "purchase-confirmation/1/en.txt": "236d05ae33822b6f",
+    "birthday/1/en.txt": "cb3305882d8b70ef",
+    "birthday/1/id.txt": "35012c8d69cfe5fd",
+    "payment-due/1/en.txt": "1726f798fd7aac7e",
+    "payment-due/1/id.txt": "82c05a31b7a803cc",
+    "payment-overdue/1/en.txt": "174c9496668580a7",
+    "payment-overdue/1/id.txt": "ee5a8c4b01194f7a",
+    "payment-received/1/en.txt": "aa154690b4c36a29",
+    "payment-received/1/id.txt": "7c8ebbcefc43b49b",
+    "points-expiring/1/en.txt": "af8000bb324c6097",
+    "points-expiring/1/id.txt": "f3ef0e2c6735a8a7",
+    "tier-changed/1/en.txt": "c027acdf96761afe",
+    "tier-changed/1/id.txt": "f8dc1f7a5c44a2e2",
 }
 
 

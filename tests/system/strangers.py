@@ -190,6 +190,14 @@ NOTIFY: dict[str, Callable[[Names], Content]] = {
     },
     "MessageService/GetMessage": lambda n: {"messageId": n.message_id},
     "MessageService/ListMessages": _customer,
+    "TemplateService/GetTemplate": lambda n: {"template": "birthday"},
+    "TemplateService/SetTemplate": lambda n: {
+        "requestId": fresh(),
+        "template": "birthday",
+        "texts": [{"language": "id", "subject": "Selamat, {{ name }}", "body": "{{ shop }}"}],
+    },
+    "TemplateService/PreviewTemplate": lambda n: {"template": "birthday"},
+    "TemplateService/ListTemplates": lambda n: {},
 }
 
 REQUESTS: dict[str, Callable[[Names], Content]] = {

@@ -24,6 +24,31 @@ class TemplateUnknown(NotifyError, InvalidArgument):
     reason = "TEMPLATE_UNKNOWN"
 
 
+class TemplateVersionNotFound(NotifyError, NotFound):
+    """The template has no such version here."""
+
+    reason = "TEMPLATE_VERSION_NOT_FOUND"
+
+    def __init__(self, template: str, version: int) -> None:
+        super().__init__(
+            f"template {template} has no version {version}; list its versions",
+            template=template,
+            version=str(version),
+        )
+
+
+class TemplateInvalid(NotifyError, InvalidArgument):
+    """A text that is not in the language of texts, or does not render."""
+
+    reason = "TEMPLATE_INVALID"
+
+
+class InvalidLanguage(NotifyError, InvalidArgument):
+    """A language that is not known, or that comes twice."""
+
+    reason = "INVALID_LANGUAGE"
+
+
 class VariableMissing(NotifyError, InvalidArgument):
     """The template needs a variable that was not given."""
 

@@ -21,6 +21,17 @@ LEASES_LOST = Counter(
 CONTACTS_SECONDS = Histogram(
     "langganan_notify_contacts_seconds", "Seconds to ask customers for a batch's contacts"
 )
+CREDIT_SECONDS = Histogram(
+    "langganan_notify_credit_seconds", "Seconds to ask credit what is still open of a batch's invoices"
+)
+MESSAGES_HELD = Counter(
+    "langganan_notify_messages_held_total", "Times a message was put off to its customer's hours", ["kind"]
+)
+OCCASIONS_ASKED = Counter(
+    "langganan_notify_occasions_asked_total",
+    "Times a merchant's occasion was asked for, by outcome",
+    ["occasion", "outcome"],
+)
 SEND_SECONDS = Histogram(
     "langganan_notify_send_seconds", "Seconds that a channel took for one message", ["channel"]
 )

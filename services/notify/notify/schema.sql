@@ -26,6 +26,10 @@ CREATE TABLE public.inbox_default (
     event_id uuid CONSTRAINT inbox_event_id_not_null NOT NULL
 );
 
+CREATE TABLE public.merchants (
+    merchant_id text NOT NULL
+);
+
 CREATE TABLE public.messages (
     merchant_id text NOT NULL,
     message_id uuid NOT NULL,
@@ -48,6 +52,12 @@ CREATE TABLE public.messages (
     created_at timestamp with time zone NOT NULL,
     not_after timestamp with time zone NOT NULL,
     finished_at timestamp with time zone,
+    family text DEFAULT ''::text NOT NULL,
+    until date,
+    invoices text[] DEFAULT '{}'::text[] NOT NULL,
+    not_before timestamp with time zone,
+    given_up text[] DEFAULT '{}'::text[] NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
     CONSTRAINT messages_final_check CHECK (((state = ANY (ARRAY['SENT'::text, 'FAILED'::text, 'SKIPPED'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT messages_reason_check CHECK (((state = ANY (ARRAY['FAILED'::text, 'SKIPPED'::text])) = (reason <> ''::text))),
     CONSTRAINT messages_state_check CHECK ((state = ANY (ARRAY['PENDING'::text, 'SENDING'::text, 'SENT'::text, 'FAILED'::text, 'SKIPPED'::text])))
@@ -59,6 +69,25 @@ COMMENT ON COLUMN public.messages.fingerprint IS 'Content of a SendMessage; NULL
 COMMENT ON COLUMN public.messages.due_at IS 'Wall time: next attempt of a PENDING, end of the lease of a SENDING.';
 
 COMMENT ON COLUMN public.messages.made_at IS 'Wall time of the insert; created_at and not_after are business time.';
+
+COMMENT ON COLUMN public.messages.family IS 'A newer message of the family replaces older unsent ones; empty: none.';
+
+COMMENT ON COLUMN public.messages.until IS 'The last local date of its use; not_after follows at the first attempt.';
+
+COMMENT ON COLUMN public.messages.invoices IS 'What credit is asked about at every attempt, UUIDs.';
+
+COMMENT ON COLUMN public.messages.not_before IS 'Business time; a held message has it, and due_at infinity.';
+
+COMMENT ON COLUMN public.messages.given_up IS 'Routes that refused for good: channel, way, the how-manieth of it.';
+
+COMMENT ON COLUMN public.messages.failures IS 'Attempts that a channel may yet make good, over all routes.';
+
+CREATE TABLE public.occasion_rounds (
+    merchant_id text NOT NULL,
+    occasion text NOT NULL,
+    asked_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
 
 CREATE TABLE public.outbox (
     id bigint NOT NULL,
@@ -126,6 +155,22 @@ COMMENT ON TABLE public.recipients IS 'One row a customer: the lock that guards 
 
 COMMENT ON COLUMN public.recipients.merged_into IS 'The customer that absorbed this one; later messages go there.';
 
+CREATE TABLE public.template_versions (
+    merchant_id text NOT NULL,
+    template text NOT NULL,
+    version integer NOT NULL,
+    based_on integer NOT NULL,
+    texts jsonb NOT NULL,
+    request_id uuid NOT NULL,
+    fingerprint bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT template_versions_own_check CHECK ((version > 1000))
+);
+
+COMMENT ON COLUMN public.template_versions.based_on IS 'The version of the product whose variables the texts show.';
+
+COMMENT ON COLUMN public.template_versions.texts IS 'By language: the subject, a line end, the body.';
+
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 
 ALTER TABLE ONLY public.audits
@@ -140,11 +185,17 @@ ALTER TABLE ONLY public.inbox
 ALTER TABLE ONLY public.inbox_default
     ADD CONSTRAINT inbox_default_pkey PRIMARY KEY (day, event_id);
 
+ALTER TABLE ONLY public.merchants
+    ADD CONSTRAINT merchants_pkey PRIMARY KEY (merchant_id);
+
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_cause_key UNIQUE (merchant_id, kind, cause);
 
 ALTER TABLE ONLY public.messages
     ADD CONSTRAINT messages_pkey PRIMARY KEY (merchant_id, message_id);
+
+ALTER TABLE ONLY public.occasion_rounds
+    ADD CONSTRAINT occasion_rounds_pkey PRIMARY KEY (merchant_id, occasion);
 
 ALTER TABLE ONLY public.outbox
     ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
@@ -155,11 +206,19 @@ ALTER TABLE ONLY public.parked_events
 ALTER TABLE ONLY public.recipients
     ADD CONSTRAINT recipients_pkey PRIMARY KEY (merchant_id, customer_id);
 
+ALTER TABLE ONLY public.template_versions
+    ADD CONSTRAINT template_versions_pkey PRIMARY KEY (merchant_id, template, version);
+
+ALTER TABLE ONLY public.template_versions
+    ADD CONSTRAINT template_versions_request_key UNIQUE (merchant_id, request_id);
+
 CREATE INDEX messages_created_idx ON public.messages USING btree (merchant_id, created_at, message_id);
 
 CREATE INDEX messages_customer_idx ON public.messages USING btree (merchant_id, customer_id, created_at, message_id);
 
 CREATE INDEX messages_due_idx ON public.messages USING btree (due_at) WHERE (state = ANY (ARRAY['PENDING'::text, 'SENDING'::text]));
+
+CREATE INDEX messages_held_idx ON public.messages USING btree (not_before) WHERE (not_before IS NOT NULL);
 
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 

@@ -77,6 +77,14 @@ def named_mailbox(name: str, address: str) -> str:
     return f"{name} <{address}>" if len(name) + len(address) < 64 else f"{name}\r\n <{address}>"
 
 
+def _spared(url: str) -> str:
+    """RFC 2369, and RFC 8058 where one click is enough: that is a POST to an https URL."""
+    if not url:
+        return ""
+    one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https:") else ""
+    return f"List-Unsubscribe: <{url}>\r\n{one_click}"
+
+
 def build(
     *,
     sender: str,
@@ -88,9 +96,10 @@ def build(
     language: str,
     message_id: str,
     at: float,
+    unsubscribe: str = "",
 ) -> bytes:
     """Return the message with CRLF line ends; `sender` and `address` have passed `mailbox`, `at` is wall
-    time in seconds since 1970.
+    time in seconds since 1970, `unsubscribe` a mailto or https URL.
     """
     lines = [_SURROGATE.sub("\ufffd", line) for line in body.replace("\x00", "").splitlines()]
     plain = all(line.isascii() and len(line) < 900 for line in lines)
@@ -106,6 +115,7 @@ def build(
         f"Message-ID: {message_id}\r\n"
         "Auto-Submitted: auto-generated\r\n"
         f"Content-Language: {language}\r\n"
+        f"{_spared(unsubscribe)}"
         "MIME-Version: 1.0\r\n"
         "Content-Type: text/plain; charset=utf-8\r\n"
         f"Content-Transfer-Encoding: {encoding}\r\n\r\n"

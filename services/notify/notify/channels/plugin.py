@@ -21,7 +21,8 @@ WAYS = frozenset({"phone", "email", "whatsapp"})
 @dataclass(frozen=True, slots=True)
 class Outbound:
     """One message to one address; `key` ([a-z0-9.-]) is the same at every attempt, so that a provider or a
-    mailbox can tell a repetition. Name, shop, subject and body may hold any characters: encode them.
+    mailbox can tell a repetition. Name, shop, subject and body may hold any characters: encode them. An
+    `unsubscribable` one is a greeting or marketing: say how to be spared where the way has a form for it.
     """
 
     key: str
@@ -32,6 +33,7 @@ class Outbound:
     subject: str
     body: str
     language: str
+    unsubscribable: bool = False
 
 
 class NotSent(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -23,6 +24,7 @@ from notify.channels.plugin import (
 )
 
 _SERVICE_NOT_AVAILABLE = 421
+_URL = re.compile(r"https://[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
 
 
 class EmailConfig(BaseModel):
@@ -41,6 +43,11 @@ class EmailConfig(BaseModel):
     password_file: Path | None = Field(None, description="file with the password, read at each login")
     sender: str = Field("no-reply@localhost.localdomain", description="address that mail comes from")
     message_id_domain: str = Field("", description="right side of Message-ID; empty: the sender's domain")
+    unsubscribe: str = Field(
+        "",
+        description="how greetings say to be spared: https://… for one click, called with the message's key "
+        "behind it, or an address that reads mail; empty: mail to the sender",
+    )
     hello: str = Field("", description="name given in EHLO; empty: this host's")
     connections: int = Field(8, ge=1, le=100, description="connections at once")
     per_connection: int = Field(500, ge=1, description="messages after which a connection is renewed")
@@ -56,6 +63,15 @@ class EmailConfig(BaseModel):
     @classmethod
     def _domain_is_domain(cls, value: str) -> str:
         return value and mime.mailbox(f"x@{value}").removeprefix("x@")
+
+    @field_validator("unsubscribe")
+    @classmethod
+    def _unsubscribe_is_reachable(cls, value: str) -> str:
+        if value.startswith("https://"):
+            if _URL.fullmatch(value) is None:
+                raise ValueError("not an https URL that a header can carry")
+            return value
+        return value and mime.mailbox(value)
 
 
 class _Connection:
@@ -209,7 +225,15 @@ class EmailChannel:
             language=message.language,
             message_id=f"<{message.key}@{self._domain}>",
             at=time.time(),
+            unsubscribe=self._unsubscribe(message) if message.unsubscribable else "",
         )
+
+    def _unsubscribe(self, message: Outbound) -> str:
+        """Where a customer says not to be written to so again; the key tells which message it was about."""
+        wanted = self._config.unsubscribe or self._config.sender
+        if wanted.startswith("https://"):
+            return f"{wanted.removesuffix('/')}/{message.key}"
+        return f"mailto:{wanted}?subject=unsubscribe%20{message.key}"
 
     async def close(self) -> None:
         """Close the connections that are not in use."""

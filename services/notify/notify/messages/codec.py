@@ -101,6 +101,8 @@ def encode(found: Stored) -> messages_pb2.Message:
     )
     message.create_time.FromDatetime(found.created_at)
     message.not_after.FromDatetime(found.not_after)
+    if found.not_before is not None:
+        message.not_before.FromDatetime(found.not_before)
     if found.finished_at is not None:
         message.finish_time.FromDatetime(found.finished_at)
     return message

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
+from datetime import time
 
 import grpc
 import grpc.aio
+from google.type import timeofday_pb2
 
-from kit.auth import MERCHANT_METADATA
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
 from notify import metrics
+from notify.calls import Line, why
+from notify.messages.hours import Span
 from notify.messages.model import Contact, Reason, Way
 
 _REFUSALS = {
@@ -30,15 +31,13 @@ class ContactsUnavailable(Exception):
 
 
 class Contacts:
-    """A client of customers.ContactService; retries within `timeout_s` by the contract's service config."""
+    """A client of customers.ContactService."""
 
-    def __init__(self, target: str, token_file: Path | None, timeout_s: float) -> None:
-        config = resources.files("langganan").joinpath("service_config.json").read_text("utf-8")
-        self._channel = grpc.aio.insecure_channel(target, options=[("grpc.service_config", config)])
+    def __init__(self, line: Line) -> None:
+        self._line = line
         self._stub: contacts_pb2_grpc.ContactServiceAsyncStub = contacts_pb2_grpc.ContactServiceStub(
-            self._channel
+            line.channel
         )
-        self._token_file, self._timeout_s = token_file, timeout_s
 
     async def ask(self, merchant_id: str, purpose: str, customer_ids: Sequence[str]) -> dict[str, Contact]:
         """Return the contact of each customer (up to 200, each once); raise ContactsUnavailable.
@@ -49,15 +48,17 @@ class Contacts:
             customer_ids=customer_ids, purpose=contacts_pb2.Purpose.Value(f"PURPOSE_{purpose}")
         )
         try:
-            metadata = self._metadata(merchant_id)
+            metadata = self._line.metadata(merchant_id)
             with metrics.CONTACTS_SECONDS.time():
-                answer = await self._stub.GetContacts(request, timeout=self._timeout_s, metadata=metadata)
+                answer = await self._stub.GetContacts(
+                    request, timeout=self._line.timeout_s, metadata=metadata
+                )
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                 return await self._halves(merchant_id, purpose, customer_ids)
-            raise ContactsUnavailable(error.code().name) from error
+            raise ContactsUnavailable(why(error)) from error
         except OSError as error:
-            raise ContactsUnavailable(f"token file: {type(error).__name__}") from error
+            raise ContactsUnavailable(why(error)) from error
         return {contact.customer_id: _contact(contact) for contact in answer.contacts}
 
     async def _halves(
@@ -69,17 +70,6 @@ class Contacts:
         half = len(customer_ids) // 2
         first = await self.ask(merchant_id, purpose, customer_ids[:half])
         return first | await self.ask(merchant_id, purpose, customer_ids[half:])
-
-    def _metadata(self, merchant_id: str) -> list[tuple[str, str]]:
-        """Name the merchant, and show this service's token, which is read anew as it is renewed in place."""
-        pairs = [(MERCHANT_METADATA, merchant_id)]
-        if self._token_file is not None:
-            pairs.append(("authorization", f"Bearer {self._token_file.read_text().strip()}"))
-        return pairs
-
-    async def close(self) -> None:
-        """Close the channel."""
-        await self._channel.close(None)
 
 
 def _contact(answer: contacts_pb2.CustomerContact) -> Contact:
@@ -94,4 +84,17 @@ def _contact(answer: contacts_pb2.CustomerContact) -> Contact:
         language=answer.language,
         locale=answer.locale,
         shop=answer.shop_name,
+        zone=answer.time_zone,
+        quiet=_span(answer.quiet_hours) if answer.HasField("quiet_hours") else None,
+        greeting=_span(answer.greeting_hours) if answer.HasField("greeting_hours") else None,
     )
+
+
+def _span(hours: contacts_pb2.DailyHours) -> Span:
+    begin: timeofday_pb2.TimeOfDay = getattr(hours, "from")  # a word of Python
+    return Span(_time(begin), _time(hours.to))
+
+
+def _time(at: timeofday_pb2.TimeOfDay) -> time:
+    """Read a time of day; 24:00 is midnight."""
+    return time(at.hours % 24, at.minutes)

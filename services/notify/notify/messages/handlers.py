@@ -1,7 +1,8 @@
-"""Events in: a completed purchase is confirmed, a merged customer's messages move, an erased one's stop."""
+"""Events in: what becomes a message, a merged customer's messages that move, an erased one's that stop."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,19 +12,23 @@ from kit.errors import InvalidArgument
 from kit.events import Handler, Received
 from kit.ids import derived_uuid
 from kit.money import Currency, to_minor
-from langganan.events.v1 import customers_pb2, purchases_pb2
-from notify.messages import store
+from langganan.events.v1 import credit_pb2, customers_pb2, loyalty_pb2, purchases_pb2
+from notify.messages import from_credit, from_loyalty, store
 from notify.messages.records import NewMessage
+from notify.occasions import store as occasions
 from notify.templates.catalogue import PAID_BY, PURCHASE_CONFIRMATION
-from notify.templates.values import Amount, Moment, Value, check_neutral
+from notify.templates.values import Amount, Moment, Value, reference
 
-_TEXT_MAX = 64
+TOPICS = ("customers", "credit", "loyalty")
 
 
 async def lock(conn: db.Conn, events: list[Received]) -> None:
-    """Lock the customers that the events name; anonymous purchases name none."""
+    """Lock the customers that the events name, and note the merchants; anonymous purchases name nobody."""
+    await occasions.hear_of(conn, {event.merchant_id for event in events})
     named = set[store.Customer]()
     for event in events:
+        if event.type == "customer-registered":
+            continue  # only its merchant is of interest
         if event.type == "customer-merged":
             named.add((event.merchant_id, event.payload.surviving_customer_id))
             named.add((event.merchant_id, event.payload.absorbed_customer_id))
@@ -32,21 +37,33 @@ async def lock(conn: db.Conn, events: list[Received]) -> None:
     await store.lock(conn, named)
 
 
-async def purchase_completed(conn: db.Conn, events: list[Received]) -> list[Exception | None]:
-    """Confirm purchases of known customers that are worth something."""
-    refusals: list[Exception | None] = []
-    messages: list[NewMessage] = []
-    for event in events:
-        try:
-            message = confirmation(event.merchant_id, event.payload)
-        except (InvalidArgument, ValueError) as error:
-            refusals.append(error)
-            continue
-        refusals.append(None)
-        if message is not None:
-            messages.append(message)
-    await store.add(conn, messages)
-    return refusals
+Make = Callable[[Received], NewMessage | None]
+
+
+def _making(make: Make) -> Callable[[db.Conn, list[Received]], Awaitable[list[Exception | None]]]:
+    """Return the handler that stores what `make` makes of each event; None: it makes no message."""
+
+    async def handler(conn: db.Conn, events: list[Received]) -> list[Exception | None]:
+        refusals: list[Exception | None] = []
+        messages: list[NewMessage] = []
+        for event in events:
+            try:
+                message = make(event)
+            except (InvalidArgument, ValueError) as error:
+                refusals.append(error)
+                continue
+            refusals.append(None)
+            if message is not None:
+                messages.append(message)
+        await store.add(conn, messages)
+        return refusals
+
+    return handler
+
+
+def purchase_completed(event: Received) -> NewMessage | None:
+    """Confirm a purchase of a known customer that is worth something."""
+    return confirmation(event.merchant_id, event.payload)
 
 
 def confirmation(merchant_id: str, purchase: purchases_pb2.PurchaseCompleted) -> NewMessage | None:
@@ -62,8 +79,8 @@ def confirmation(merchant_id: str, purchase: purchases_pb2.PurchaseCompleted) ->
     template = PURCHASE_CONFIRMATION
     received_at = _instant(purchase.received_at)
     values: dict[str, Value] = {
-        "receipt_number": _reference(purchase.receipt_number) or purchase.purchase_id,
-        "store": _reference(purchase.store_id) or "-",
+        "receipt_number": reference(purchase.receipt_number) or purchase.purchase_id,
+        "store": reference(purchase.store_id) or "-",
         "time": Moment(_instant(purchase.effective_at), purchase.time_zone),
         "items": len(purchase.lines),
         "total": Amount(total, currency.code, currency.digits),
@@ -81,7 +98,6 @@ def confirmation(merchant_id: str, purchase: purchases_pb2.PurchaseCompleted) ->
         kind=template.name,
         cause=purchase.purchase_id,
         template=template.name,
-        template_version=template.version,
         variables=values,
         created_at=received_at,
         not_after=received_at + template.useful_for,
@@ -90,14 +106,6 @@ def confirmation(merchant_id: str, purchase: purchases_pb2.PurchaseCompleted) ->
 
 def _instant(stamp: Timestamp) -> datetime:
     return stamp.ToDatetime(UTC)
-
-
-def _reference(text: str) -> str:
-    """Return a till's reference as far as it is neutral; what looks like an address is left out."""
-    try:
-        return check_neutral("reference", text[:_TEXT_MAX])
-    except InvalidArgument:
-        return ""
 
 
 async def customer_merged(conn: db.Conn, events: list[Received]) -> None:
@@ -114,8 +122,18 @@ async def customer_erased(conn: db.Conn, events: list[Received]) -> None:
     await store.erase(conn, erased)
 
 
+async def customer_registered(conn: db.Conn, events: list[Received]) -> None:
+    """Nothing: the merchant was noted with the lock, and its occasions are asked for from now on."""
+
+
 HANDLERS = {
-    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, purchase_completed),
+    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, _making(purchase_completed)),
+    "payment-due": Handler(credit_pb2.PaymentDue, _making(from_credit.payment_due)),
+    "payment-overdue": Handler(credit_pb2.PaymentOverdue, _making(from_credit.payment_overdue)),
+    "payment-received": Handler(credit_pb2.PaymentReceived, _making(from_credit.payment_received)),
+    "points-expiring": Handler(loyalty_pb2.PointsExpiring, _making(from_loyalty.points_expiring)),
+    "tier-changed": Handler(loyalty_pb2.TierChanged, _making(from_loyalty.tier_changed)),
+    "customer-registered": Handler(customers_pb2.CustomerRegistered, customer_registered),
     "customer-merged": Handler(customers_pb2.CustomerMerged, customer_merged),
     "customer-erased": Handler(customers_pb2.CustomerErased, customer_erased),
 }

@@ -25,32 +25,64 @@ JOIN unnest(:merchant_ids::text[], :customer_ids::text[]) AS named (merchant_id,
 USING (merchant_id, customer_id);
 
 -- name: insert_messages
--- Stores messages; one whose id or cause is there already is left as it is. Answers the ids that are new.
+-- Stores messages; one whose id or cause is there already is left as it is. Answers those that are new.
 INSERT INTO messages (
     merchant_id, message_id, customer_id, kind, cause, template, template_version, variables,
-    wanted_channel, fingerprint, state, reason, created_at, not_after, finished_at
+    wanted_channel, fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices
 )
-SELECT *
+SELECT
+    n.merchant_id, n.message_id, n.customer_id, n.kind, n.cause, n.template, n.version, n.variables,
+    n.wanted_channel, n.fingerprint, n.state, n.reason, n.created_at, n.not_after, n.finished_at, n.family,
+    n.until, ARRAY(SELECT jsonb_array_elements_text(n.invoices))
 FROM unnest(
     :merchant_ids::text[], :message_ids::uuid[], :customer_ids::text[], :kinds::text[], :causes::text[],
     :templates::text[], :versions::integer[], :variables::jsonb[], :wanted_channels::text[],
     :fingerprints::bytea[], :states::text[], :reasons::text[], :created::timestamptz[],
-    :not_afters::timestamptz[], :finished::timestamptz[]
+    :not_afters::timestamptz[], :finished::timestamptz[], :families::text[], :untils::date[],
+    :invoices::jsonb[]
+) AS n (
+    merchant_id, message_id, customer_id, kind, cause, template, version, variables, wanted_channel,
+    fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices
 )
 ON CONFLICT DO NOTHING
-RETURNING merchant_id, message_id::text, kind, state, reason;
+RETURNING merchant_id, message_id::text, customer_id, kind, state, reason, family, created_at;
+
+-- name: skip_replaced
+-- Skips what waits of the families and customers that new messages speak to; their rows are locked.
+UPDATE messages AS m
+SET state = 'SKIPPED', reason = 'REPLACED', finished_at = n.created_at, not_before = NULL
+FROM unnest(
+    :merchant_ids::text[], :customer_ids::text[], :families::text[], :created::timestamptz[]
+) AS n (merchant_id, customer_id, family, created_at)
+WHERE m.merchant_id = n.merchant_id AND m.customer_id = n.customer_id AND m.family = n.family
+    AND m.state = 'PENDING' AND m.created_at <= n.created_at
+    AND NOT (m.message_id = ANY(:message_ids::uuid[]))
+RETURNING m.kind;
+
+-- name: skip_overtaken
+-- Skips what went back to wait although a newer message of its family was made meanwhile. Rows are locked.
+UPDATE messages AS m
+SET state = 'SKIPPED', reason = 'REPLACED', finished_at = :now::timestamptz, not_before = NULL
+FROM unnest(:merchant_ids::text[], :message_ids::uuid[]) AS w (merchant_id, message_id)
+WHERE m.merchant_id = w.merchant_id AND m.message_id = w.message_id AND m.state = 'PENDING'
+    AND EXISTS (
+        SELECT FROM messages AS n
+        WHERE n.merchant_id = m.merchant_id AND n.customer_id = m.customer_id AND n.family = m.family
+            AND (n.created_at, n.made_at) > (m.created_at, m.made_at) AND n.message_id <> m.message_id
+    )
+RETURNING m.kind;
 
 -- name: get_message^
 -- One message as it is now.
 SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
-    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+    last_failure, channel, language, attempts, created_at, not_after, not_before, finished_at, fingerprint
 FROM messages
 WHERE merchant_id = :merchant_id AND message_id = :message_id::uuid;
 
 -- name: list_messages
 -- A page of a merchant messages, newest first.
 SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
-    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+    last_failure, channel, language, attempts, created_at, not_after, not_before, finished_at, fingerprint
 FROM messages
 WHERE merchant_id = :merchant_id
     AND (created_at, message_id) < (:before_time::timestamptz, :before_id::uuid)
@@ -62,7 +94,7 @@ LIMIT :limit;
 -- name: list_messages_of_customer
 -- The same for one customer; an absorbed one is looked up under its survivor.
 SELECT message_id::text, customer_id, kind, cause, template, template_version, variables::text, state, reason,
-    last_failure, channel, language, attempts, created_at, not_after, finished_at, fingerprint
+    last_failure, channel, language, attempts, created_at, not_after, not_before, finished_at, fingerprint
 FROM messages
 WHERE merchant_id = :merchant_id
     AND customer_id = coalesce(
@@ -76,22 +108,33 @@ ORDER BY created_at DESC, message_id DESC
 LIMIT :limit;
 
 -- name: claim_messages
--- Takes what is due, SENDING whose lease has run out included, and begins an attempt of each. SKIP LOCKED:
--- many workers may claim at once. Without the customer locks: `attempts` fences what finishes later.
-UPDATE messages AS m
-SET state = 'SENDING', attempts = m.attempts + 1,
-    due_at = clock_timestamp() + :lease_s::float8 * interval '1 second'
-FROM (
+-- Takes what is due, SENDING whose lease has run out included, and what was held until now, and begins an
+-- attempt of each. SKIP LOCKED: many workers may claim at once. Without the customer locks: `attempts`
+-- fences what finishes later.
+WITH due AS MATERIALIZED (
     SELECT merchant_id, message_id
     FROM messages
     WHERE state IN ('PENDING', 'SENDING') AND due_at <= clock_timestamp()
     ORDER BY due_at
     LIMIT :limit
     FOR NO KEY UPDATE SKIP LOCKED
-) AS due
-WHERE m.merchant_id = due.merchant_id AND m.message_id = due.message_id
+),
+held AS MATERIALIZED (
+    SELECT merchant_id, message_id
+    FROM messages
+    WHERE not_before IS NOT NULL AND not_before <= :now::timestamptz
+    ORDER BY not_before
+    LIMIT :limit
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE messages AS m
+SET state = 'SENDING', attempts = m.attempts + 1, not_before = NULL,
+    due_at = clock_timestamp() + :lease_s::float8 * interval '1 second'
+FROM (SELECT * FROM due UNION ALL SELECT * FROM held LIMIT :limit) AS taken
+WHERE m.merchant_id = taken.merchant_id AND m.message_id = taken.message_id
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
-    m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at;
+    m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at, m.family, m.until, m.invoices,
+    m.given_up, m.failures, m.last_failure;
 
 -- name: finish_attempts
 -- Writes what attempts came to, where the attempt is still the last one begun. Answers the ids written.
@@ -99,15 +142,31 @@ UPDATE messages AS m
 SET state = o.state, reason = o.reason, language = o.language,
     last_failure = CASE WHEN o.last_failure = '' THEN m.last_failure ELSE o.last_failure END,
     channel = CASE WHEN o.channel = '' THEN m.channel ELSE o.channel END,
-    due_at = clock_timestamp() + o.pause_s * interval '1 second',
+    due_at = CASE
+        WHEN o.not_before IS NULL THEN clock_timestamp() + o.pause_s * interval '1 second' ELSE 'infinity'
+    END,
+    not_before = o.not_before, not_after = o.not_after,
+    attempts = m.attempts - o.untried, failures = m.failures + o.failed,
+    given_up = CASE WHEN o.given_up = '' THEN m.given_up ELSE m.given_up || o.given_up END,
     finished_at = CASE WHEN o.state = 'PENDING' THEN NULL ELSE :now::timestamptz END
 FROM unnest(
     :merchant_ids::text[], :message_ids::uuid[], :attempts::integer[], :states::text[], :reasons::text[],
-    :last_failures::text[], :channels::text[], :languages::text[], :pauses::float8[]
-) AS o (merchant_id, message_id, attempt, state, reason, last_failure, channel, language, pause_s)
+    :last_failures::text[], :channels::text[], :languages::text[], :pauses::float8[],
+    :not_befores::timestamptz[], :not_afters::timestamptz[], :untried::integer[], :failed::integer[],
+    :given_up::text[]
+) AS o (
+    merchant_id, message_id, attempt, state, reason, last_failure, channel, language, pause_s, not_before,
+    not_after, untried, failed, given_up
+)
 WHERE m.merchant_id = o.merchant_id AND m.message_id = o.message_id
     AND m.state = 'SENDING' AND m.attempts = o.attempt
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.channel;
+
+-- name: unfinished$
+-- How many messages an attempt is under way of, or is to follow, held ones aside: counted up to a limit.
+SELECT count(*) FROM (
+    SELECT FROM messages WHERE state IN ('PENDING', 'SENDING') AND due_at < 'infinity' LIMIT 1000
+) AS unfinished;
 
 -- name: erase_recipients!
 -- Marks customers erased; their rows are locked.
@@ -119,7 +178,7 @@ WHERE r.merchant_id = e.m AND r.customer_id = e.c AND r.erased_at IS NULL;
 -- name: skip_messages_of_erased
 -- Skips what erased customers have not been sent and what is not under way; their rows are locked.
 UPDATE messages AS m
-SET state = 'SKIPPED', reason = 'CUSTOMER_ERASED', finished_at = e.erased_at
+SET state = 'SKIPPED', reason = 'CUSTOMER_ERASED', finished_at = e.erased_at, not_before = NULL
 FROM unnest(:merchant_ids::text[], :customer_ids::text[], :erased::timestamptz[]) AS e (m, c, erased_at)
 WHERE m.merchant_id = e.m AND m.customer_id = e.c AND m.state = 'PENDING'
 RETURNING m.kind;

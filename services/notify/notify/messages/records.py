@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from notify.messages.model import Reason, State
 from notify.templates.values import Value
@@ -11,7 +12,11 @@ from notify.templates.values import Value
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to store; `fingerprint` is the content of a SendMessage, None for one made from an event."""
+    """A message to store; `fingerprint` is the content of a SendMessage, None for one made from an event.
+
+    `template_version` 0: the one in force. `family`: it replaces older unsent ones of that family. `until`
+    is the last local date of its use, `invoices` what credit is asked about at every attempt.
+    """
 
     merchant_id: str
     message_id: str
@@ -19,12 +24,15 @@ class NewMessage:
     kind: str
     cause: str
     template: str
-    template_version: int
     variables: dict[str, Value]
     created_at: datetime
     not_after: datetime
+    template_version: int = 0
     wanted_channel: str = ""
     fingerprint: bytes | None = None
+    family: str = ""
+    until: date | None = None
+    invoices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,7 @@ class Stored:
     attempts: int
     created_at: datetime
     not_after: datetime
+    not_before: datetime | None
     finished_at: datetime | None
     fingerprint: bytes | None
 
@@ -69,17 +78,23 @@ class Claimed:
     attempts: int
     not_after: datetime
     made_at: datetime
+    family: str
+    until: date | None
+    invoices: Sequence[str]
+    given_up: Sequence[str]
+    failures: int
+    last_failure: str
 
 
-def preview(message: NewMessage) -> Stored:
-    """Return a message as it would be once stored."""
+def preview(message: NewMessage, version: int) -> Stored:
+    """Return a message as it would be once stored, with this version of its template."""
     return Stored(
         message_id=message.message_id,
         customer_id=message.customer_id,
         kind=message.kind,
         cause=message.cause,
         template=message.template,
-        template_version=message.template_version,
+        template_version=version,
         variables=message.variables,
         state=State.PENDING,
         reason=Reason.NONE,
@@ -89,6 +104,7 @@ def preview(message: NewMessage) -> Stored:
         attempts=0,
         created_at=message.created_at,
         not_after=message.not_after,
+        not_before=None,
         finished_at=None,
         fingerprint=message.fingerprint,
     )

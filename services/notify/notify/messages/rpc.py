@@ -21,6 +21,7 @@ from notify.messages import store
 from notify.messages.codec import encode, state_name, value
 from notify.messages.records import NewMessage, preview
 from notify.templates import catalogue
+from notify.templates import store as templates
 from notify.templates.values import to_json
 
 _FURTHEST = timedelta(days=7)
@@ -41,7 +42,10 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
             found = await store.get(conn, message.merchant_id, message.message_id)
         if found is None:
             self._check_not_after(message.not_after)
-            found = preview(message) if request.dry_run else await once(self._pool, store.send, message)
+            if request.dry_run:
+                found = preview(message, await self._version(message))
+            else:
+                found = await once(self._pool, store.send, message)
         if found.fingerprint != message.fingerprint:
             raise IdempotencyConflict("message", message.message_id)
         return messages_pb2.SendMessageResponse(message=encode(found))
@@ -110,13 +114,17 @@ class MessageServicer(messages_pb2_grpc.MessageServiceServicer):
             kind=template.name,
             cause=message_id,
             template=template.name,
-            template_version=template.version,
             variables=values,
             created_at=now,
             not_after=asked or now + template.useful_for,
             wanted_channel=request.channel,
             fingerprint=mark,
         )
+
+    async def _version(self, message: NewMessage) -> int:
+        name = (message.merchant_id, message.template)
+        async with self._pool.acquire(timeout=5) as conn:
+            return (await templates.in_force(conn, [name]))[name]
 
     def _check_not_after(self, not_after: datetime) -> None:
         """A new message must still be of use; a repetition of an old one need not."""

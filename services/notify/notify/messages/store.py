@@ -16,6 +16,7 @@ from kit.events import publish
 from notify import events, metrics
 from notify.messages.model import FINAL, Outcome, Reason, State
 from notify.messages.records import Claimed, NewMessage, Stored
+from notify.templates import store as templates
 from notify.templates.values import from_json, to_json
 
 _queries = db.load(__file__)
@@ -59,10 +60,14 @@ async def _recipients(conn: db.Conn, customers: Iterable[Customer]) -> dict[Cust
     }
 
 
-async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> None:
-    """Store new messages of customers that are locked; one whose cause has a message already adds nothing."""
+async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> int:
+    """Store new messages of customers that are locked, and return how many.
+
+    One whose cause has a message already adds nothing; a new one of a family replaces what waits of it.
+    """
     if not messages:
-        return
+        return 0
+    in_force = await templates.in_force(conn, {(m.merchant_id, m.template) for m in messages})
     known = await _recipients(conn, {(m.merchant_id, m.customer_id) for m in messages})
     survivors = {(m, r.merged_into) for (m, _), r in known.items() if r.merged_into}
     known.update(await _recipients(conn, survivors))
@@ -77,7 +82,7 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> None:
             message.kind,
             message.cause,
             message.template,
-            message.template_version,
+            message.template_version or in_force[message.merchant_id, message.template],
             json.dumps(to_json(message.variables), separators=(",", ":")),
             message.wanted_channel,
             message.fingerprint,
@@ -86,13 +91,34 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> None:
             message.created_at,
             message.not_after,
             max(message.created_at, erased_at) if erased_at else None,
+            message.family,
+            message.until,
+            json.dumps(list(message.invoices)),
         )
         for name, value in zip(_INSERTED, row, strict=True):
             columns[name].append(value)
-    async for made in _queries.insert_messages(conn, **columns):
-        metrics.MESSAGES_MADE.labels(made["kind"]).inc()
-        if made["state"] in FINAL:
-            metrics.MESSAGES_FINISHED.labels(made["kind"], made["state"], made["reason"]).inc()
+    made = [row async for row in _queries.insert_messages(conn, **columns)]
+    for row in made:
+        metrics.MESSAGES_MADE.labels(row["kind"]).inc()
+        if row["state"] in FINAL:
+            metrics.MESSAGES_FINISHED.labels(row["kind"], row["state"], row["reason"]).inc()
+    await _replace_older(conn, [row for row in made if row["family"]])
+    return len(made)
+
+
+async def _replace_older(conn: db.Conn, made: Sequence[Any]) -> None:
+    if not made:
+        return
+    rows = _queries.skip_replaced(
+        conn,
+        merchant_ids=[r["merchant_id"] for r in made],
+        customer_ids=[r["customer_id"] for r in made],
+        families=[r["family"] for r in made],
+        created=[r["created_at"] for r in made],
+        message_ids=[r["message_id"] for r in made],
+    )
+    async for row in rows:
+        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED).inc()
 
 
 _INSERTED = (
@@ -111,6 +137,9 @@ _INSERTED = (
     "created",
     "not_afters",
     "finished",
+    "families",
+    "untils",
+    "invoices",
 )
 
 
@@ -171,19 +200,21 @@ def _stored(row: Any) -> Stored:
     return Stored(**fields)
 
 
-async def claim(conn: db.Conn, *, limit: int, lease_s: float) -> list[Claimed]:
-    """Begin an attempt of up to `limit` messages that are due; commit before any I/O."""
-    rows = _queries.claim_messages(conn, limit=limit, lease_s=lease_s)
+async def claim(conn: db.Conn, *, now: datetime, limit: int, lease_s: float) -> list[Claimed]:
+    """Begin an attempt of up to `limit` messages that are due or were held until `now` (business time);
+    commit before any I/O.
+    """
+    rows = _queries.claim_messages(conn, now=now, limit=limit, lease_s=lease_s)
     return [Claimed(**dict(row)) async for row in rows]
 
 
 async def finish(
-    conn: db.Conn, attempts: Sequence[tuple[Claimed, Outcome]], *, now: datetime, retry_s: float
+    conn: db.Conn, attempts: Sequence[tuple[Claimed, Outcome]], pauses: Sequence[float], now: datetime
 ) -> list[tuple[Claimed, Outcome]]:
     """Write what attempts came to and publish what is final; return those written.
 
     An attempt whose lease ran out and that another worker began anew is not written. `now` is business
-    time, `retry_s` wall seconds.
+    time, `pauses` wall seconds until the next attempt of each.
     """
     await lock(conn, {(claimed.merchant_id, claimed.customer_id) for claimed, _ in attempts})
     rows = _queries.finish_attempts(
@@ -197,7 +228,12 @@ async def finish(
         last_failures=[o.last_failure for _, o in attempts],
         channels=[o.channel for _, o in attempts],
         languages=[o.language for _, o in attempts],
-        pauses=[0.0 if o.at_once else retry_s for _, o in attempts],
+        pauses=list(pauses),
+        not_befores=[o.not_before for _, o in attempts],
+        not_afters=[c.not_after for c, _ in attempts],
+        untried=[0 if o.tried else 1 for _, o in attempts],
+        failed=[1 if o.failed else 0 for _, o in attempts],
+        given_up=[o.given_up for _, o in attempts],
     )
     written = {(r["merchant_id"], r["message_id"]): (r["customer_id"], r["channel"]) async for r in rows}
     done = [(c, o) for c, o in attempts if (c.merchant_id, c.message_id) in written]
@@ -217,7 +253,29 @@ async def finish(
         elif outcome.state is State.FAILED:
             outgoing.append(events.failed(**facts, reason=outcome.reason, at=now))
     await publish(conn, events.TOPIC, outgoing)
+    await _skip_overtaken(conn, done, now)
     return done
+
+
+async def _skip_overtaken(conn: db.Conn, done: Sequence[tuple[Claimed, Outcome]], now: datetime) -> None:
+    """A newer one of the family may have come while the attempt was under way, and could not replace it."""
+    waiting = [c for c, o in done if o.state is State.PENDING and c.family]
+    if not waiting:
+        return
+    rows = _queries.skip_overtaken(
+        conn,
+        now=now,
+        merchant_ids=[c.merchant_id for c in waiting],
+        message_ids=[c.message_id for c in waiting],
+    )
+    async for row in rows:
+        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED).inc()
+
+
+async def unfinished(conn: db.Conn) -> int:
+    """Return how many messages are under way or to be tried again, those that are held aside."""
+    count: int = await _queries.unfinished(conn)
+    return count
 
 
 async def erase(conn: db.Conn, erased: Sequence[tuple[Customer, datetime]]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from kit import pan
+from kit.errors import InvalidArgument
 from notify.errors import VariableNotNeutral
 
 Json = dict[str, object]
@@ -34,6 +35,8 @@ class Moment:
 Value = str | int | Amount | date | Moment
 TYPE_NAMES: Mapping[type, str] = {str: "text", int: "integer", Amount: "money", date: "date", Moment: "time"}
 
+REFERENCE_MAX = 64
+
 _EMAIL = re.compile(r"[^\s@]@[^\s@]")
 _PHONE = re.compile(r"(?<![\w.-])(?:\+\d[\d ().-]{6,}\d|(?:62|0)8\d[\d -]{6,11}\d)(?![\w-])")
 
@@ -48,6 +51,14 @@ def check_neutral(name: str, text: str) -> str:
             field=name,
         )
     return text
+
+
+def reference(text: str) -> str:
+    """Return another's reference as far as it is neutral and short; an address is left out whole."""
+    try:
+        return check_neutral("reference", text[:REFERENCE_MAX])
+    except InvalidArgument:
+        return ""
 
 
 def _store(value: Value) -> object:

@@ -1,0 +1,93 @@
+"""Hands prepared messages to their channels, each with its own concurrency, within the lease."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from kit import failpoints
+from kit.clock import Clock
+from notify import metrics
+from notify.channels.plugin import Channel, NotSent
+from notify.messages import model
+from notify.messages.attempt import Attempt, Ready
+from notify.messages.model import Outcome, Reason, State
+from notify.settings import Settings
+
+log = structlog.get_logger()
+# After this share of the lease no further message is begun; the rest goes back at once.
+_SHARE_OF_LEASE = 0.5
+
+
+class Dispatch:
+    """The channels that are set up, and whether the process is stopping."""
+
+    def __init__(self, channels: Mapping[str, Channel], clock: Clock, settings: Settings) -> None:
+        self._channels, self._clock, self._settings = channels, clock, settings
+        self.stopping = False
+
+    @property
+    def carriers(self) -> dict[str, list[str]]:
+        """The channels for each way of a contact point, in the order of their set-up."""
+        carriers: dict[str, list[str]] = {}
+        for name, channel in self._channels.items():
+            for way in channel.carries:
+                carriers.setdefault(way, []).append(name)
+        return carriers
+
+    async def send_all(self, ready: Sequence[Ready]) -> list[Attempt]:
+        """Send, and return what came of each; what the lease leaves no time for goes back at once."""
+        stop_at = time.monotonic() + self._settings.lease_s * _SHARE_OF_LEASE
+        done: list[Attempt] = []
+        queues: dict[str, deque[Ready]] = {}
+        for one in ready:
+            queues.setdefault(one.route.channel, deque()).append(one)
+
+        async def drain(queue: deque[Ready]) -> None:
+            while queue:
+                one = queue.popleft()
+                if self.stopping or time.monotonic() > stop_at:
+                    back = Outcome(State.PENDING, channel=one.route.channel, at_once=True, tried=False)
+                    done.append((one.claimed, back))
+                else:
+                    done.append((one.claimed, await self._send(one)))
+
+        await asyncio.gather(
+            *(
+                drain(queue)
+                for name, queue in queues.items()
+                for _ in range(min(self._channels[name].concurrency, len(queue)))
+            )
+        )
+        return done
+
+    async def _send(self, one: Ready) -> Outcome:
+        channel = one.route.channel
+        try:
+            with metrics.SEND_SECONDS.labels(channel).time():
+                async with asyncio.timeout(self._settings.send_timeout_s):
+                    await self._channels[channel].send(one.outbound)
+        except NotSent as error:
+            why, detail = Reason(error.reason), error.detail
+        except TimeoutError:
+            why, detail = Reason.CHANNEL_UNAVAILABLE, "timeout"
+        except Exception as error:  # noqa: BLE001 - a plugin of a third party may raise anything
+            # Only the type: the words, or a traceback's, may hold an address.
+            why, detail = Reason.CHANNEL_BROKEN, type(error).__name__
+        else:
+            failpoints.hit("message-sent")
+            return Outcome(State.SENT, channel=channel, language=one.outbound.language)
+        metrics.ATTEMPTS_FAILED.labels(channel, why).inc()
+        log.warning("not_sent", message=one.claimed.message_id, channel=channel, why=why, detail=detail)
+        return model.failed(
+            why,
+            self._clock.now(),
+            one.claimed.not_after,
+            one.route,
+            failures=one.claimed.failures,
+            per_route=self._settings.failures_per_route,
+        )

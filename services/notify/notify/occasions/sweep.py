@@ -1,0 +1,114 @@
+"""Asks, for each merchant and local date in play, who is to be greeted, and makes what messages are new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from kit import db
+from kit.ids import derived_uuid
+from notify import metrics
+from notify.messages import store as messages
+from notify.messages.hours import end_of
+from notify.messages.records import NewMessage
+from notify.occasions import model, store
+from notify.occasions.birthdays import Birthdays, BirthdaysUnavailable, Person
+from notify.occasions.plugins import Occasion
+
+log = structlog.get_logger()
+_MERCHANTS_AT_ONCE = 200
+
+
+class OccasionsUnavailable(Exception):
+    """Some merchants could not be asked for; the others were."""
+
+
+class Occasions:
+    """One round after the other. Several processes may ask at once: a cause has one message."""
+
+    def __init__(
+        self, pool: db.Pool, birthdays: Birthdays, occasions: Mapping[str, Occasion], every: timedelta
+    ) -> None:
+        self._pool, self._birthdays = pool, birthdays
+        self._occasions, self._every = occasions, every
+
+    async def round(self, now: datetime) -> int:
+        """Ask for all that is due at `now` (business time); return how many merchants and occasions it was.
+
+        Raises OccasionsUnavailable at the end where customers did not answer for some: they are still due.
+        """
+        done, unavailable = 0, 0
+        for occasion in self._occasions.values():
+            after = ""
+            while True:
+                async with self._pool.acquire(timeout=5) as conn:
+                    merchants = await store.rounds(conn, occasion.name, after, _MERCHANTS_AT_ONCE)
+                for merchant_id, asked_at in merchants:
+                    if not model.due(asked_at, now, self._every):
+                        continue
+                    if await self._ask(occasion, merchant_id, now):
+                        done += 1
+                    else:
+                        unavailable += 1
+                if len(merchants) < _MERCHANTS_AT_ONCE:
+                    break
+                after = merchants[-1][0]
+        if unavailable:
+            raise OccasionsUnavailable(f"{unavailable} could not be asked for")
+        return done
+
+    async def _ask(self, occasion: Occasion, merchant_id: str, now: datetime) -> bool:
+        """Greet a merchant's people of every date in play; False: customers did not answer to the end."""
+        try:
+            for day in model.dates_in_play(now):
+                for month, number in occasion.born_on(day):
+                    async for people in self._birthdays.born_on(merchant_id, month, number):
+                        await self._greet(occasion, merchant_id, day, people, now)
+        except BirthdaysUnavailable as error:
+            metrics.OCCASIONS_ASKED.labels(occasion.name, "UNAVAILABLE").inc()
+            log.warning("occasion_unavailable", occasion=occasion.name, merchant=merchant_id, why=str(error))
+            return False
+        async with db.transaction(self._pool) as conn:
+            await store.asked(conn, merchant_id, occasion.name, now)
+        metrics.OCCASIONS_ASKED.labels(occasion.name, "ASKED").inc()
+        return True
+
+    async def _greet(
+        self, occasion: Occasion, merchant_id: str, day: date, people: Sequence[Person], now: datetime
+    ) -> None:
+        today = [p for p in people if model.is_today(day, p.zone, now)]
+        if not today:
+            return
+        new = {_cause(occasion, p, day): p for p in today}
+        async with db.transaction(self._pool) as conn:
+            # Most are told again and again through the day; nothing is locked for them.
+            for cause in await store.greeted(conn, merchant_id, occasion.kind, list(new)):
+                del new[cause]
+            await messages.lock(conn, {(merchant_id, p.customer_id) for p in new.values()})
+            await messages.add(
+                conn,
+                [greeting(occasion, merchant_id, cause, p, day, now) for cause, p in new.items()],
+            )
+
+
+def _cause(occasion: Occasion, person: Person, day: date) -> str:
+    return f"{person.customer_id}/{occasion.period(day)}"
+
+
+def greeting(
+    occasion: Occasion, merchant_id: str, cause: str, person: Person, day: date, now: datetime
+) -> NewMessage:
+    """Return the message that greets a person; of use until the local day ends."""
+    return NewMessage(
+        merchant_id=merchant_id,
+        message_id=derived_uuid("message", merchant_id, occasion.kind, cause),
+        customer_id=person.customer_id,
+        kind=occasion.kind,
+        cause=cause,
+        template=occasion.kind,
+        variables={},
+        created_at=now,
+        not_after=end_of(day, person.zone),
+    )
