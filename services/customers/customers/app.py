@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import partial
 
 from customers import events
+from customers.audit.checks import audit_of
 from customers.contacts.reading import Found, Inquiry, find_contacts
 from customers.contacts.rpc import ContactService
 from customers.erasures import handlers as erasing
@@ -109,6 +110,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             Sweep("erasures", settings.erasure_sweep_interval_s, io=erasures.sweep),
         ],
         batchers=[recording, identifying, inquiring],
+        audit=audit_of(pool, vault.pool),
         close=[peer.close for peer in peers.values()],
     )
 
