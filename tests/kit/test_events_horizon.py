@@ -5,15 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from google.protobuf.timestamp_pb2 import Timestamp
 from prometheus_client import REGISTRY
 
 from kit.events import Outgoing, Relay, Speaker, horizon, publish
-from kit.events.envelope import LocalRecord, as_record, headers
+from kit.events.envelope import LocalRecord, as_record
 from kit.events.progress import MARGIN, NEVER
 from kit.events.trouble import TooManyPoisoned
 from kit.testing import ManualClock, eventually
-from langganan.events.v1.progress_pb2 import Progress
+from kit.testing.progress import progress_record
 
 Event = Callable[..., Outgoing]
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
@@ -23,23 +22,7 @@ _offsets = itertools.count(1_000_000)
 
 def told(until: datetime, partition: int = 0, partitions: int = 3, topic: str = "customers") -> LocalRecord:
     """The record by which a publisher tells how far it has come."""
-    moment = Timestamp()
-    moment.FromDatetime(until)
-    return LocalRecord(
-        topic=topic,
-        partition=partition,
-        offset=next(_offsets),
-        timestamp=int(datetime.now(UTC).timestamp() * 1000),
-        key=None,
-        value=Progress(until=moment, partitions=partitions).SerializeToString(),
-        headers=headers(
-            id="8f6b3b52-7f0e-4c39-9d5e-0f6a52f6a001",
-            type="progress",
-            topic=topic,
-            merchant_id="",
-            time=until,
-        ),
-    )
+    return progress_record(until, topic, next(_offsets), partition=partition, partitions=partitions)
 
 
 async def heard(shop, topic: str = "customers") -> datetime:

@@ -10,10 +10,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from kit.events import Outgoing
-from kit.events.envelope import LocalRecord, headers
 from kit.ids import new_uuid
 from langganan.events.v1 import customers_pb2, purchases_pb2
-from langganan.events.v1.progress_pb2 import Progress
 from langganan.types.v1 import line_pb2, origin_pb2, tender_pb2
 
 NOON = datetime(2026, 3, 2, 5, 0, tzinfo=UTC)
@@ -32,19 +30,6 @@ def rupiah(units: int) -> Money:
 
 def a_line(net: int, kind: int = GOODS, line_id: str = "", **fields: Any) -> line_pb2.Line:
     return line_pb2.Line(line_id=line_id, kind=kind, net=rupiah(net), product_id="p", **fields)
-
-
-def progress(until: datetime) -> LocalRecord:
-    """The record by which customers, on one partition, tells that all before `until` has been sent."""
-    return LocalRecord(
-        topic="customers",
-        partition=0,
-        offset=0,
-        timestamp=0,
-        key=None,
-        value=Progress(until=instant(until), partitions=1).SerializeToString(),
-        headers=headers(id=new_uuid(), type="progress", topic="customers", merchant_id="", time=until),
-    )
 
 
 class Facts:

@@ -16,7 +16,7 @@ import pytest
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from loyalty.audit.checks import AUDIT
-from tests.loyalty.facts import NOON, progress
+from tests.loyalty.facts import NOON
 
 
 @dataclass
@@ -272,7 +272,7 @@ async def test_a_random_history_of_half_a_year_has_no_difference(timed, seed):
         await asyncio.gather(*(step() for _ in range(4)), *swept)
         await timed.wake(timed.run.clock.now() + timedelta(days=chance.randint(1, 28)))
         until = timed.run.clock.now() - timedelta(minutes=chance.choice([0, 90_000]))
-        await timed.run.service.consumer.process([progress(until)])
+        await timed.run.tell(until)
         await timed.run.sweep("reservations")
         if round_ == 7:
             await timed.deliver(timed.merged(*customers[:2], at=timed.run.clock.now()))

@@ -10,7 +10,7 @@ from kit import db
 from kit.ids import new_customer_id
 from kit.testing.eventually import eventually
 from langganan.loyalty.v1 import redemptions_pb2 as pb
-from tests.loyalty.facts import NOON, progress
+from tests.loyalty.facts import NOON
 
 QUARTER = timedelta(minutes=15)
 HELD, EXPIRED = pb.RESERVATION_STATE_HELD, pb.RESERVATION_STATE_EXPIRED
@@ -26,7 +26,7 @@ async def holding(loyalty, points=100, held=60):
 
 async def heard(loyalty, until):
     """Let loyalty have heard all that customers said before an instant."""
-    await loyalty.run.service.consumer.process([progress(until)])
+    await loyalty.run.tell(until)
 
 
 async def lapse(loyalty):
