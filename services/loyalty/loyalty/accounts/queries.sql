@@ -62,6 +62,15 @@ join unnest(:merchant_ids::text[], :customer_ids::text[], :entry_nos::bigint[])
     as w (merchant_id, customer_id, entry_no)
     on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id and l.entry_no = w.entry_no;
 
+-- name: load_ending_lots
+-- The lots of these accounts that have points left and a last day up to the one given.
+select l.merchant_id, l.customer_id, l.entry_no, l.points, l.points_left, l.expires_on, l.noticed_on
+from lots as l
+join unnest(:merchant_ids::text[], :customer_ids::text[], :days::date[])
+    as w (merchant_id, customer_id, day)
+    on l.merchant_id = w.merchant_id and l.customer_id = w.customer_id
+where l.points_left > 0 and l.expires_on <= w.day;
+
 -- name: past_lots
 -- Which of these accounts have points left whose last day lies before the local day given.
 select distinct l.merchant_id, l.customer_id

@@ -164,6 +164,18 @@ async def load_lots(conn: Conn, books: Iterable[Book]) -> None:
             _add_lot(wanted[row["merchant_id"], row["customer_id"]], row)
 
 
+async def load_ending_lots(conn: Conn, until: Mapping[Key, tuple[Book, date]]) -> None:
+    """Load the open lots of these books whose last day is the one given or before: few of all."""
+    rows = queries.load_ending_lots(
+        conn,
+        merchant_ids=[key[0] for key in until],
+        customer_ids=[key[1] for key in until],
+        days=[day for _, day in until.values()],
+    )
+    async for row in rows:
+        _add_lot(until[row["merchant_id"], row["customer_id"]][0], row)
+
+
 async def load_holds(conn: Conn, books: Iterable[Book]) -> None:
     """Load what reservations hold: needed to tell which points past their last day they keep."""
     wanted = {_key(book): book for book in books}

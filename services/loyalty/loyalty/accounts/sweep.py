@@ -44,6 +44,11 @@ class Day:
     program: Program | None
     seen: list[TierFacts] = field(default_factory=list)
 
+    @property
+    def notice_days(self) -> int:
+        """How many days before their last points are told of; 0: never."""
+        return self.program.expiry_notice_days if self.program else 0
+
 
 class Days:
     """The daily sweep."""
@@ -59,12 +64,9 @@ class Days:
         # The locks are held: what is read from here on, the last holder has committed.
         keys = [(row["merchant_id"], row["customer_id"]) for row in claimed]
         books = list((await store.load(conn, keys)).values())
-        await store.load_lots(conn, books)
         catalogue = await self._programs.catalogue(conn, {key[0] for key in keys})
         days = [_day(book, now, catalogue) for book in books]
-        await store.load_holds(
-            conn, [d.book for d in days if any(lot.is_past(d.day) for lot in d.book.lots.values())]
-        )
+        await _load_lots(conn, days)
         said: list[Outgoing] = []
         for day in days:
             _expire(day)
@@ -87,6 +89,21 @@ def _day(book: Book, now: datetime, catalogue: Catalogue) -> Day:
     return Day(book, day, begin, catalogue.at(account.merchant_id, begin))
 
 
+async def _load_lots(conn: Conn, days: Sequence[Day]) -> None:
+    """Load what may be told of or has ended; where something has, all that says who keeps it."""
+    until = {
+        (day.book.account.merchant_id, day.book.account.customer_id): (
+            day.book,
+            day.day + timedelta(days=day.notice_days),
+        )
+        for day in days
+    }
+    await store.load_ending_lots(conn, until)
+    past = [day.book for day in days if any(lot.is_past(day.day) for lot in day.book.lots.values())]
+    await store.load_lots(conn, past)
+    await store.load_holds(conn, past)
+
+
 def _expire(day: Day) -> None:
     points = expire(day.book, day.day)
     if points:
@@ -95,7 +112,7 @@ def _expire(day: Day) -> None:
 
 def _notice(day: Day, now: datetime) -> list[Outgoing]:
     account = day.book.account
-    found = notice(day.book, day.day, day.program.expiry_notice_days if day.program else 0)
+    found = notice(day.book, day.day, day.notice_days)
     if not found:
         return []
     metrics.NOTICED.inc(len(found))
