@@ -39,6 +39,7 @@ class MailSink:
         self.taken: list[tuple[str, EmailMessage]] = []
         self.answer_rcpt, self.answer_data = "250 OK", "250 OK"
         self.refused: set[str] = set()
+        self.answer_mail = ""  # what a sender is refused with
         self.answers = asyncio.Event()
         self.answers.set()
         self.sessions = 0
@@ -56,6 +57,15 @@ class MailSink:
         assert server.transport is not None
         self._open.add(server.transport)
         return responses
+
+    async def handle_MAIL(
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if self.answer_mail:
+            return self.answer_mail
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

@@ -118,6 +118,18 @@ async def test_a_corrected_date_or_zone_never_greets_twice_in_a_year(shop: Any) 
     assert len(shop.sink.taken) == 2
 
 
+async def test_who_absorbed_somebody_already_greeted_is_not_greeted_again(shop: Any, merged: Any) -> None:
+    absorbed = shop.book.add(born=(5, 17))
+    shop.at("2026-05-17T10:00")
+    await look(shop)
+    shop.book.people["toko", absorbed].born = None
+    survivor = shop.book.add(born=(5, 17))
+    await shop.run.deliver(merged(absorbed, survivor, shop.run.clock.now()))
+    shop.at("2026-05-17T12:00")
+    await look(shop)
+    assert len(shop.sink.taken) == len(await shop.listed(survivor)) == 1
+
+
 async def test_a_date_corrected_on_the_day_is_still_greeted(shop: Any) -> None:
     shop.at("2026-05-17T10:00")
     await look(shop)

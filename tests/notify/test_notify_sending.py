@@ -71,6 +71,17 @@ async def test_a_mail_refused_for_good_is_given_up_when_there_is_no_other_way(
     assert (said.reason, said.channel) == (R.Name(met).removeprefix("MESSAGE_REASON_"), "email")
 
 
+async def test_a_relay_that_will_not_have_us_refuses_no_message(notify: Any, purchase: Any) -> None:
+    notify.sink.answer_mail = "530 5.7.0 log in first"
+    customer_id = await confirm(notify, purchase)
+    await notify.sweep()
+    message = await notify.only(customer_id)
+    assert (message.state, message.last_failure) == (PENDING, R.MESSAGE_REASON_CHANNEL_BUSY)
+    notify.sink.answer_mail = ""
+    await eventually(notify.sweep)
+    assert (await notify.only(customer_id)).state == SENT
+
+
 async def test_another_address_and_then_another_channel_are_tried_at_once_after_refusals(
     start_notify: Any, sink: Any, purchase: Any
 ) -> None:

@@ -245,7 +245,8 @@ class EmailChannel:
 def _refusal(error: aiosmtplib.SMTPResponseException) -> NotSent:
     """What the relay's code means; its words may hold an address and go nowhere."""
     detail = str(error.code)
-    if error.code < 500:
+    # A relay that will not have us as a sender refuses neither this message nor its address.
+    if error.code < 500 or isinstance(error, aiosmtplib.SMTPSenderRefused):
         return Busy(detail)
     if isinstance(error, aiosmtplib.SMTPRecipientRefused):
         return AddressRefused(detail)

@@ -21,6 +21,7 @@ VALUES (:merchant_id, :occasion, :asked_at::timestamptz)
 ON CONFLICT (merchant_id, occasion) DO UPDATE SET asked_at = greatest(r.asked_at, excluded.asked_at);
 
 -- name: greeted
--- Which causes have a message already.
-SELECT cause FROM messages
-WHERE merchant_id = :merchant_id AND kind = :kind AND cause = ANY(:causes::text[]);
+-- Which customers have a message of the kind in a period already, that of one they absorbed included.
+SELECT DISTINCT customer_id FROM messages
+WHERE merchant_id = :merchant_id AND customer_id = ANY(:customer_ids::text[]) AND kind = :kind
+    AND split_part(cause, '/', 2) = :period;

@@ -26,7 +26,11 @@ async def asked(conn: db.Conn, merchant_id: str, occasion: str, at: datetime) ->
     await _queries.asked(conn, merchant_id=merchant_id, occasion=occasion, asked_at=at)
 
 
-async def greeted(conn: db.Conn, merchant_id: str, kind: str, causes: Sequence[str]) -> set[str]:
-    """Return those of the causes that have a message."""
-    rows = _queries.greeted(conn, merchant_id=merchant_id, kind=kind, causes=list(causes))
-    return {row["cause"] async for row in rows}
+async def greeted(
+    conn: db.Conn, merchant_id: str, kind: str, period: str, customer_ids: Sequence[str]
+) -> set[str]:
+    """Return those of the customers that have a message of the kind in the period."""
+    rows = _queries.greeted(
+        conn, merchant_id=merchant_id, kind=kind, period=period, customer_ids=list(customer_ids)
+    )
+    return {row["customer_id"] async for row in rows}

@@ -78,29 +78,20 @@ class Occasions:
     async def _greet(
         self, occasion: Occasion, merchant_id: str, day: date, people: Sequence[Person], now: datetime
     ) -> None:
-        today = [p for p in people if model.is_today(day, p.zone, now)]
-        if not today:
+        new = {p.customer_id: p for p in people if model.is_today(day, p.zone, now)}
+        if not new:
             return
-        new = {_cause(occasion, p, day): p for p in today}
         async with db.transaction(self._pool) as conn:
             # Most are told again and again through the day; nothing is locked for them.
-            for cause in await store.greeted(conn, merchant_id, occasion.kind, list(new)):
-                del new[cause]
-            await messages.lock(conn, {(merchant_id, p.customer_id) for p in new.values()})
-            await messages.add(
-                conn,
-                [greeting(occasion, merchant_id, cause, p, day, now) for cause, p in new.items()],
-            )
+            already = await store.greeted(conn, merchant_id, occasion.kind, occasion.period(day), list(new))
+            fresh = [person for customer_id, person in new.items() if customer_id not in already]
+            await messages.lock(conn, {(merchant_id, p.customer_id) for p in fresh})
+            await messages.add(conn, [greeting(occasion, merchant_id, p, day, now) for p in fresh])
 
 
-def _cause(occasion: Occasion, person: Person, day: date) -> str:
-    return f"{person.customer_id}/{occasion.period(day)}"
-
-
-def greeting(
-    occasion: Occasion, merchant_id: str, cause: str, person: Person, day: date, now: datetime
-) -> NewMessage:
-    """Return the message that greets a person; of use until the local day ends."""
+def greeting(occasion: Occasion, merchant_id: str, person: Person, day: date, now: datetime) -> NewMessage:
+    """Return the message that greets a person, once a period; of use until the local day ends."""
+    cause = f"{person.customer_id}/{occasion.period(day)}"
     return NewMessage(
         merchant_id=merchant_id,
         message_id=derived_uuid("message", merchant_id, occasion.kind, cause),
