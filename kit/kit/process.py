@@ -244,11 +244,8 @@ class Process:
         if consumer is not None and self._runtime.works and not await consumer.settled():
             waiting["consumer"] = "behind"
         for sweeper in self._sweepers:
-            done = await sweeper.look()
-            if done:
-                waiting[f"sweep-{sweeper.name}"] = f"{done} done just now"
-            elif await sweeper.waiting():
-                waiting[f"sweep-{sweeper.name}"] = "due work waits until all older events are heard"
+            if left := await _left(sweeper):
+                waiting[f"sweep-{sweeper.name}"] = left
         async with self._service.pool.acquire(timeout=5) as conn:
             backlog = await outbox.backlog(conn)
         if backlog.depth:
@@ -263,6 +260,18 @@ def _note(waiting: dict[str, str], part: str, trouble: str) -> None:
         waiting[part] = trouble
     else:
         waiting.pop(part, None)
+
+
+async def _left(sweeper: Sweeper) -> str:
+    """Do what is due of a sweep, and say what that leaves; empty: nothing."""
+    try:
+        done = await sweeper.look()
+        if done:
+            return f"{done} done just now"
+        return "due work waits for older events, or for another attempt" if await sweeper.waiting() else ""
+    except Exception as error:  # noqa: BLE001  whoever asks must be told, whatever it is
+        log.warning("sweep_failed", sweep=sweeper.name, error=type(error).__name__, why=str(error))
+        return f"failed: {type(error).__name__}"
 
 
 def _not_yet(consumer: Consumer) -> Sweep:

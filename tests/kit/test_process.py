@@ -153,11 +153,22 @@ async def test_due_work_that_waits_for_older_events_is_told_and_done_by_itself(
         await slow.fetchval("SELECT pg_current_xact_id()")  # a transaction that may still tell something
         clock.move(tmp_path / "clock", datetime(2026, 1, 2, tzinfo=UTC))
         waiting = await eventually(lambda: _waits_for(tiny, "sweep-heed"), within=10)
-        assert waiting == "due work waits until all older events are heard"
+        assert waiting == "due work waits for older events, or for another attempt"
         await sale.commit()
         await tiny.becomes("/settled", 200, within=5)
     finally:
         await slow.close()
+
+
+async def test_a_sweep_that_fails_is_told_and_heals_by_itself(
+    tiny: Tiny, bare_database: str, tmp_path: Path
+) -> None:
+    await migrate(bare_database, [KIT_FOLDER])
+    await tiny.becomes("/settled", 200)
+    (tmp_path / "clock.broken").touch()
+    assert await eventually(lambda: _waits_for(tiny, "sweep-break"), within=10) == "failed: ValueError"
+    (tmp_path / "clock.broken").unlink()
+    await tiny.becomes("/settled", 200)
 
 
 async def _waits_for(tiny: Tiny, part: str) -> str:

@@ -1,6 +1,7 @@
 """The smallest service: the kit's own tables, one sweep, no RPC of its own. Run by test_process.py."""
 
 from datetime import datetime
+from pathlib import Path
 
 from kit import db
 from kit.events import Consumer, Outgoing, horizon, publish
@@ -45,7 +46,15 @@ async def build(runtime: Runtime[ServiceSettings]) -> Service:
         handlers={},
         prefix=runtime.settings.topic_prefix,
     )
+    broken = Path(f"{runtime.settings.clock_file}.broken")
+
+    async def break_while_told_so(now: datetime) -> int:
+        if broken.exists():
+            raise ValueError("a test wants this to fail")
+        return 0
+
     sweeps = [
+        Sweep("break", 0.2, io=break_while_told_so),
         Sweep("say", 0.2, run=say_once_an_instant),
         Sweep("heed", 0.2, run=nothing, waiting=not_all_heard),
     ]
