@@ -5,5 +5,6 @@ from __future__ import annotations
 from customers.erasures import outside
 from customers.reconcile import command as reconcile
 from customers.republish import command as republish
+from customers.vault import rotate
 
-COMMANDS = (outside.COMMAND, reconcile.COMMAND, republish.COMMAND)
+COMMANDS = (outside.COMMAND, reconcile.COMMAND, republish.COMMAND, rotate.COMMAND)

@@ -69,12 +69,12 @@ class Consents:
             *origin_key(request.origin),
         )
         index = self._vault.index
-        mark = index.fingerprint(index.version, who.merchant_id, "CONSENT", *content)
+        mark = index.mark(who.merchant_id, "CONSENT", *content)
         append = store.Append(person.key, row, mark, index.version, now)
         record, before = await once(self._vault.pool, store.append_all, append)
         if before is not None:
             same = index.fingerprint(before.index_version, who.merchant_id, "CONSENT", *content)
-            if same != before.fingerprint:
+            if same not in (None, before.fingerprint):
                 raise IdempotencyConflict("request_id", request.request_id)
         return (await self._open([record], person))[0]
 

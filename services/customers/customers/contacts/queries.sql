@@ -40,9 +40,9 @@ CROSS JOIN LATERAL (
         AND o.purpose = w.purpose AND o.ended_at IS NULL
 ) AS e;
 
--- name: holds_address$
--- Whether a customer holds an address over a channel now.
-SELECT true FROM contact_points
+-- name: held_address$
+-- The token of an address that a customer holds over a channel now.
+SELECT token FROM contact_points
 WHERE
     merchant_id = :merchant_id AND customer_id = :customer_id AND channel = :channel
     AND token = ANY(:tokens::bytea[]) AND valid_to IS NULL

@@ -83,16 +83,20 @@ async def _append(conn: db.Conn, a: Append) -> tuple[asyncpg.Record, Remembered 
             )
         ]:
             raise CustomerErased(a.person.customer_id)
-        if row.token is not None and not await queries.holds_address(
-            conn, channel=row.channel, tokens=list(row.token.every), **key
-        ):
-            raise ContactPointNotFound("the customer does not hold this address; add it with UpdateCustomer")
+        # Kept as the address itself is: while an index key is rotated that may be another than ours.
+        token = None
+        if row.token is not None:
+            tokens = list(row.token.every)
+            token = await queries.held_address(conn, channel=row.channel, tokens=tokens, **key)
+            if token is None:
+                message = "the customer does not hold this address; add it with UpdateCustomer"
+                raise ContactPointNotFound(message)
         await queries.append_consent(
             conn,
             consent_id=row.consent_id,
             purpose=row.purpose,
             channel=row.channel,
-            token=row.token.current if row.token else None,
+            token=token,
             key_version=a.person.key_version,
             sealed=row.sealed,
             state=row.state,

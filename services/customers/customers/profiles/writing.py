@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from customers.contacts.model import BirthDate
 from customers.errors import ContactHeld, CustomerErased, CustomerNotFound, MemberCodeHeld
 from customers.merchants.model import Shop
 from customers.profiles import model, store
@@ -22,7 +21,7 @@ from customers.vault import read
 from customers.vault import store as vault_store
 from customers.vault.pending import Pending
 from customers.vault.read import Access, Reader
-from customers.vault.seal import PersonKey, Sealer, Token
+from customers.vault.seal import PersonKey, Sealer
 from customers.vault.store import Contents, Held, Write, Written
 from customers.vault.vault import Vault
 from kit import db, failpoints
@@ -170,12 +169,12 @@ class Profiles:
                 name: sealer.seal(name, value) if value else None for name, value in draft.sealed.items()
             },
             points=None if points is None else self._vault.seal_points(merchant_id, sealer, points),
-            search=self._search(merchant_id, draft),
+            search=self._vault.search_tokens(merchant_id, draft.sealed),
         )
         return Write(
             kind,
             request.request_id,
-            index.fingerprint(index.version, merchant_id, kind, *fields),
+            index.mark(merchant_id, kind, *fields),
             index.version,
             person,
             contents,
@@ -184,15 +183,6 @@ class Profiles:
             request.now,
             request.etag if isinstance(request, Update) else "",
         )
-
-    def _search(self, merchant_id: str, draft: Draft) -> dict[str, list[Token]]:
-        """Search tokens of what changes, by kind: words of the names, and the birthday."""
-        words = {name: model.name_parts(draft.sealed[name]) for name in model.NAMES if name in draft.sealed}
-        if "birth_date" in draft.sealed:
-            born = draft.sealed["birth_date"]
-            words["birth_date"] = {model.birthday(BirthDate.parse(born))} if born else set()
-        token = self._vault.index.token
-        return {kind: [token(merchant_id, kind, word) for word in sorted(of)] for kind, of in words.items()}
 
     async def _to_vault(self, write: Write, reader: Reader) -> Written:
         try:
@@ -221,7 +211,8 @@ class Profiles:
         if before is None:
             return
         index, merchant_id = self._vault.index, write.person.merchant_id
-        if index.fingerprint(before.index_version, merchant_id, write.kind, *fields) != before.fingerprint:
+        same = index.fingerprint(before.index_version, merchant_id, write.kind, *fields)
+        if same not in (None, before.fingerprint):
             raise IdempotencyConflict("request_id", write.request_id)
 
     @asynccontextmanager

@@ -356,3 +356,77 @@ DO UPDATE SET misses = m.misses + excluded.misses;
 -- name: forget_misses!
 -- Windows that are over.
 DELETE FROM identify_misses WHERE window_start < :window_start;
+
+-- name: people_page
+-- Keys of the customers behind one, in order.
+SELECT merchant_id, customer_id, key_version, kek_id, wrapped_key FROM people
+WHERE (merchant_id, customer_id) > (:merchant_id, :customer_id)
+ORDER BY merchant_id, customer_id
+LIMIT :size;
+
+-- name: lock_page
+-- Lock customers of one or many merchants, in id order.
+SELECT p.merchant_id, p.customer_id FROM people AS p
+INNER JOIN unnest(:merchants::text[], :customers::text[]) AS w (merchant_id, customer_id)
+    ON p.merchant_id = w.merchant_id AND p.customer_id = w.customer_id
+ORDER BY p.merchant_id, p.customer_id
+FOR NO KEY UPDATE OF p;
+
+-- name: rewrap!
+-- The same data keys under another key-encryption key, unless somebody was faster.
+UPDATE people AS p SET kek_id = w.kek_id, wrapped_key = w.fresh
+FROM unnest(
+    :merchants::text[], :customers::text[], :kek_ids::text[], :old::bytea[], :fresh::bytea[]
+) AS w (merchant_id, customer_id, kek_id, old, fresh)
+WHERE p.merchant_id = w.merchant_id AND p.customer_id = w.customer_id AND p.wrapped_key = w.old;
+
+-- name: indexed_by_another
+-- Which of these customers have entries under another index key.
+SELECT w.merchant_id, w.customer_id
+FROM unnest(:merchants::text[], :customers::text[]) AS w (merchant_id, customer_id)
+WHERE
+    EXISTS (
+        SELECT 1 FROM contact_points AS c
+        WHERE c.merchant_id = w.merchant_id AND c.customer_id = w.customer_id AND c.index_version <> :version
+    )
+    OR EXISTS (
+        SELECT 1 FROM contact_index AS i
+        WHERE i.merchant_id = w.merchant_id AND i.customer_id = w.customer_id AND i.index_version <> :version
+    )
+    OR EXISTS (
+        SELECT 1 FROM search_index AS s
+        WHERE s.merchant_id = w.merchant_id AND s.customer_id = w.customer_id AND s.index_version <> :version
+    );
+
+-- name: points_to_index
+-- All addresses of a customer, those that ended too.
+SELECT point_id, channel, sealed, shared, valid_to IS NULL AS live FROM contact_points
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
+
+-- name: reindex_points!
+-- Their tokens under the current key.
+UPDATE contact_points AS c SET token = w.token, index_version = :index_version
+FROM unnest(:point_ids::bigint[], :tokens::bytea[]) AS w (point_id, token)
+WHERE c.merchant_id = :merchant_id AND c.customer_id = :customer_id AND c.point_id = w.point_id;
+
+-- name: consents_to_index
+-- Evidence that was given for an address.
+SELECT seq, channel, sealed FROM consents
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND sealed IS NOT NULL;
+
+-- name: reindex_consents!
+-- Its tokens under the current key.
+UPDATE consents AS c SET token = w.token
+FROM unnest(:seqs::bigint[], :tokens::bytea[]) AS w (seq, token)
+WHERE c.merchant_id = :merchant_id AND c.customer_id = :customer_id AND c.seq = w.seq;
+
+-- name: wrapped_by
+-- How many data keys each key-encryption key wraps, and what is indexed by each index key.
+SELECT 'key ' || kek_id AS name, count(*) AS uses FROM people GROUP BY kek_id
+UNION ALL
+SELECT 'index ' || index_version, count(*) FROM (
+    SELECT index_version FROM contact_points
+    UNION ALL SELECT index_version FROM contact_index
+    UNION ALL SELECT index_version FROM search_index
+) AS t GROUP BY index_version
+ORDER BY 1;

@@ -6,12 +6,12 @@ import hmac
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from customers import metrics
-from customers.vault.plugins import KEY_BYTES, KeyProvider, Wrapped
+from customers.vault.plugins import KEY_BYTES, KeyProvider, Wrapped, index_current
 from kit.fingerprint import Field, fingerprint
 
 _NONCE_BYTES = 12
@@ -78,6 +78,17 @@ class Keyring:
         person = PersonKey(merchant_id, customer_id, 1, wrapped.kek_id, wrapped.wrapped)
         return person, Sealer(merchant_id, customer_id, 1, key)
 
+    async def rewrap(self, people: Sequence[PersonKey], current: str) -> list[PersonKey]:
+        """Return those of `people` whose key another key than `current` wraps, wrapped anew."""
+        old = [p for p in people if p.kek_id != current]
+        keys = await self._provider.unwrap([Wrapped(p.kek_id, p.wrapped, p.context) for p in old])
+        fresh = [await self._provider.wrap(key, p.context) for key, p in zip(keys, old, strict=True)]
+        return [replace(p, kek_id=w.kek_id, wrapped=w.wrapped) for p, w in zip(old, fresh, strict=True)]
+
+    async def current(self) -> str:
+        """Return the id of the key-encryption key that new data keys are wrapped under."""
+        return (await self._provider.wrap(secrets.token_bytes(KEY_BYTES), b"probe")).kek_id
+
     async def sealers(self, people: Sequence[PersonKey]) -> list[Sealer]:
         """Return a sealer for each, in order; unknown keys are unwrapped in one call."""
         missing = {self._key(p): p for p in people if self._key(p) not in self._sealers}
@@ -137,14 +148,22 @@ class BlindIndex:
 
     def __init__(self, provider: KeyProvider) -> None:
         self._keys = dict(sorted(provider.index_keys().items()))
-        self.version = max(self._keys)
+        self.version = index_current(provider)
 
     def token(self, merchant_id: str, kind: str, value: str) -> Token:
         """Return the tokens of a value of a merchant."""
         text = _joined(merchant_id, kind, value)
-        every = tuple(hmac.digest(key, text, "sha256") for key in self._keys.values())
-        return Token(kind, self.version, every[-1], every)
+        every = {version: hmac.digest(key, text, "sha256") for version, key in self._keys.items()}
+        return Token(kind, self.version, every[self.version], tuple(every.values()))
 
-    def fingerprint(self, version: int, merchant_id: str, *fields: Field) -> bytes:
-        """Return a fingerprint that tells nothing of its fields without the key of `version`."""
-        return hmac.digest(self._keys[version], fingerprint(1, merchant_id, *fields), "sha256")
+    def fingerprint(self, version: int, merchant_id: str, *fields: Field) -> bytes | None:
+        """Return a fingerprint that tells nothing of its fields without the key of `version`.
+
+        None: that key was removed after a rotation, and nothing can be compared with it any more.
+        """
+        key = self._keys.get(version)
+        return None if key is None else hmac.digest(key, fingerprint(1, merchant_id, *fields), "sha256")
+
+    def mark(self, merchant_id: str, *fields: Field) -> bytes:
+        """Return a fingerprint under the key that is written by."""
+        return hmac.digest(self._keys[self.version], fingerprint(1, merchant_id, *fields), "sha256")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from customers.contacts.model import ContactPoint, index_value, kind_of
+from customers.contacts.model import BirthDate, ContactPoint, index_value, kind_of
+from customers.profiles import model
 from customers.vault.read import PointRow, SealedPerson
 from customers.vault.seal import BlindIndex, Keyring, Sealer, Token
 from customers.vault.store import SealedPoint
@@ -40,6 +41,15 @@ class Vault:
             )
             for p in points
         ]
+
+    def search_tokens(self, merchant_id: str, fields: Mapping[str, str]) -> dict[str, list[Token]]:
+        """Return the search tokens of those `fields` that are searched, by kind: words of names, birthday."""
+        words = {name: model.name_parts(fields[name]) for name in model.NAMES if name in fields}
+        if "birth_date" in fields:
+            born = fields["birth_date"]
+            words["birth_date"] = {model.birthday(BirthDate.parse(born))} if born else set()
+        token = self.index.token
+        return {kind: [token(merchant_id, kind, word) for word in sorted(of)] for kind, of in words.items()}
 
     async def open_fields(self, people: Sequence[SealedPerson]) -> list[Mapping[str, str]]:
         """Open the sealed fields of people, in order. Call it outside of transactions: keys may need I/O."""
