@@ -43,6 +43,7 @@ class Ports:
     def __init__(self, base: int) -> None:
         self.grpc = {"customers": base + 1, "loyalty": base + 2, "credit": base + 3, "notify": base + 4}
         self.http = {name: port + 100 for name, port in self.grpc.items()}
+        self.work = {name: port + 200 for name, port in self.grpc.items()}  # where serve and work are apart
         self.smtp = base + 25
         self.kafka = base + 92
         self.kafka_controller = base + 93

@@ -21,7 +21,9 @@ from local.services import SERVICES, Surroundings, command, environment
 from local.settings import ROOT, LocalSettings
 from local.tokens import Keys, all_scopes
 
+WORK = "-work"  # what a process is called after that only works
 STOP_SECONDS = 30
+START_ATTEMPTS = 20  # of a server that was killed
 WATCH_SECONDS = 0.25
 MIGRATE_SECONDS = 120
 
@@ -30,6 +32,7 @@ class Stack:
     """Postgres, Kafka, the mail sink and the services, started in order and stopped in reverse.
 
     `start`: where the file clock stands at first (unset: where it stood, else now). `services`: those to run.
+    `apart`: each as two processes, credit (serve) and credit-work, so that either may die alone.
     `say` is told each step in a few words.
     """
 
@@ -39,14 +42,19 @@ class Stack:
         *,
         start: datetime | None = None,
         services: Sequence[str] = SERVICES,
+        apart: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.settings = settings or LocalSettings()
         self.home = self.settings.home.resolve()
         self.services = tuple(services)
+        self.processes = tuple(name + part for name in services for part in (("", WORK) if apart else ("",)))
         self.ports = self.settings.ports
         self.grpc = {name: f"127.0.0.1:{self.ports.grpc[name]}" for name in self.services}
-        self.http = {name: self.ports.http[name] for name in self.services}
+        # Of the process that works: it knows what is under way.
+        self.http = {name: (self.ports.work if apart else self.ports.http)[name] for name in self.services}
+        self._apart = apart
+        self._servers: dict[str, Postgres | Kafka] = {}
         self.mail = Mailbox(self.home / "mail")
         self.database_urls: dict[str, str] = {}
         self.kafka_bootstrap = self.settings.kafka_bootstrap or f"127.0.0.1:{self.ports.kafka}"
@@ -81,6 +89,7 @@ class Stack:
         self._say("starting Postgres, Kafka and the mail sink")
         for name, server in (("postgres", postgres), ("kafka", kafka)):
             if server:
+                self._servers[name] = server
                 self.parts[name] = server.start()
         mail = self.parts["mail"] = self._mail_sink()
         mail.start()
@@ -91,13 +100,13 @@ class Stack:
         self._say("migrating the databases")
         await asyncio.gather(*(self._migrate(name) for name in self.services))
         self._say("starting the services")
-        for name in self.services:
-            self._start_service(name)
-        await asyncio.gather(*(self.ready(name) for name in self.services))
+        for name in self.processes:
+            self._start_process(name)
+        await asyncio.gather(*(self.ready(name) for name in self.processes))
 
     async def stop(self) -> None:
         """Stop the services, then the mail sink, the broker and the database; the data stays."""
-        running = [self.parts.pop(name) for name in self.services if name in self.parts]
+        running = [self.parts.pop(name) for name in self.processes if name in self.parts]
         await asyncio.gather(*(asyncio.to_thread(part.stop, STOP_SECONDS) for part in running))
         for name in ("mail", "kafka", "postgres"):
             if name in self.parts:
@@ -118,11 +127,11 @@ class Stack:
             part.check()
 
     async def ready(self, name: str) -> None:
-        """Wait until a service says over HTTP that it is ready."""
-        part, seconds = self.parts[name], self.settings.start_seconds
+        """Wait until a process says over HTTP that it is ready."""
+        part, seconds, port = self.parts[name], self.settings.start_seconds, self._http_port(name)
         try:
             async with asyncio.timeout(seconds):
-                while (await get(self.http[name], "/ready"))[0] != 200:
+                while (await get(port, "/ready"))[0] != 200:
                     part.check()
                     await asyncio.sleep(0.05)
         except TimeoutError as error:
@@ -164,11 +173,28 @@ class Stack:
         self.parts.pop(name).kill()
 
     async def restart(self, name: str) -> None:
-        """Stop a service if it runs, start it again and wait until it is ready."""
+        """Stop a process, Postgres or Kafka if it runs, start it again and wait until it is ready."""
         if name in self.parts:
             await asyncio.to_thread(self.parts.pop(name).stop, STOP_SECONDS)
-        self._start_service(name)
-        await self.ready(name)
+        if server := self._servers.get(name):
+            await self._start_server(name, server)
+        else:
+            self._start_process(name)
+            await self.ready(name)
+
+    async def _start_server(self, name: str, server: Postgres | Kafka) -> None:
+        """Start Postgres or Kafka after a crash, whose last processes may still be on their way out."""
+        for attempt in range(START_ATTEMPTS):
+            part = server.start()
+            try:
+                await asyncio.to_thread(server.wait_ready)
+            except PartFailed:
+                if attempt == START_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                self.parts[name] = part
+                return
 
     def take_home(self) -> None:
         """Claim the data folder; raise PartFailed when another stack has it."""
@@ -186,7 +212,8 @@ class Stack:
         check_port("The mail sink", self.ports.smtp)
         for name in self.services:
             check_port(f"{name.capitalize()} (gRPC)", self.ports.grpc[name])
-            check_port(f"{name.capitalize()} (HTTP)", self.ports.http[name])
+        for name in self.processes:
+            check_port(f"{name.capitalize()} (HTTP)", self._http_port(name))
         if self.settings.kafka_bootstrap is None:
             check_port("Kafka", self.ports.kafka)
             check_port("Kafka's controller", self.ports.kafka_controller)
@@ -230,16 +257,30 @@ class Stack:
         if code:
             raise PartFailed(f"The database of {name} could not be migrated; its log ends:", part.log)
 
-    def _start_service(self, name: str) -> None:
-        part = self._service(name, "all")
+    def _start_process(self, name: str) -> None:
+        service = name.removesuffix(WORK)
+        alone = "serve" if self._apart else "all"
+        part = self._service(service, "work" if name.endswith(WORK) else alone)
         part.start()
         self.parts[name] = part
 
+    def _http_port(self, process: str) -> int:
+        service = process.removesuffix(WORK)
+        return (self.ports.work if process.endswith(WORK) else self.ports.http)[service]
+
     def _service(self, name: str, role: str) -> Part:
-        ports = [] if role == "migrate" else [self.ports.grpc[name], self.ports.http[name]]
         env = environment(name, self.settings, self.around)
+        ports, process = [self.ports.grpc[name], self.ports.http[name]], name
+        if role == "work":
+            ports, process = [self.ports.work[name]], name + WORK
+            env[f"{name.upper()}_HTTP_PORT"] = str(self.ports.work[name])
         return Part(
-            name.capitalize(), command(name, role), log=self._log(name), ports=ports, env=env, cwd=ROOT
+            process.capitalize(),
+            command(name, role),
+            log=self._log(process),
+            ports=[] if role == "migrate" else ports,
+            env=env,
+            cwd=ROOT,
         )
 
     def _mail_sink(self) -> Part:

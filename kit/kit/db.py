@@ -23,6 +23,7 @@ LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # a connection that broke in the middle of an answer
     ConnectionError,
     OSError,
     TimeoutError,

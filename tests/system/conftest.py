@@ -22,8 +22,8 @@ OPENING = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # ten in the morning in Jakart
 def all_free(base: int) -> bool:
     """Whether nobody listens on any port that belongs to `base`."""
     ports = Ports(base)
-    wanted = [*ports.grpc.values(), *ports.http.values(), ports.smtp, ports.kafka, ports.kafka_controller]
-    for port in [*wanted, ports.postgres]:
+    wanted = [*ports.grpc.values(), *ports.http.values(), *ports.work.values()]
+    for port in [*wanted, ports.smtp, ports.kafka, ports.kafka_controller, ports.postgres]:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

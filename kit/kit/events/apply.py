@@ -77,7 +77,7 @@ class Applier:
         try:
             parked = await way(conn, fresh)
         except db.LOST as error:
-            if conn.is_closed():
+            if trouble.blameless(error, conn):
                 raise
             raise trouble.EventFailed(str(error)) from error
         self._guard.check(p.envelope.customer for p in parked if p.status == "POISONED")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+import asyncpg
+
 from kit import db
 from kit.db import Conn
 
@@ -23,7 +25,7 @@ class TooManyPoisoned(Exception):
 
 def blameless(error: Exception, conn: Conn) -> bool:
     """Whether a failure inside a transaction says nothing against the event that was being applied."""
-    if isinstance(error, (*AGAIN, *UNABLE)):
+    if isinstance(error, (*AGAIN, *UNABLE, asyncpg.InternalClientError)):
         return True
     return conn.is_closed()
 

@@ -1,0 +1,1 @@
+"""Chaos: the demo's baskets while whatever runs is killed, and the same reconciliation."""

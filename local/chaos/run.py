@@ -1,0 +1,68 @@
+"""A run of the demo in which everything dies now and then."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+
+from local.chaos.killer import POLL_SECONDS, Killer
+from local.demo.__main__ import STAGES, Run
+from local.demo.gateway import Gateway
+from local.demo.script import DAY
+from local.settings import LocalSettings
+from local.stack import Stack
+
+SETTLE_SECONDS = 300.0
+
+
+class ChaosStack(Stack):
+    """A stack of processes that serve or work; it has not settled while somebody is still to die."""
+
+    killer: Killer
+
+    async def settled(self, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until whoever was to die by now is back, then as any stack."""
+        while self.killer.is_due:  # noqa: ASYNC110  it counts baskets, which nobody announces
+            await asyncio.sleep(POLL_SECONDS)
+        await super().settled(seconds)
+
+
+class ChaosRun(Run):
+    """The first `days` days of a sample of `wanted` baskets, with `kills` kills among them."""
+
+    def __init__(self, wanted: int, days: int, seed: int, kills: int, console: Console) -> None:
+        super().__init__(wanted, seed, STAGES[4], console, days)
+        self._kills, self._seed = kills, seed
+
+    async def play(self, settings: LocalSettings) -> dict[str, Any]:
+        """Play while the killer is at work, compare, report. Adds `kills` by victim to the demo's report."""
+        started = time.monotonic()
+        begins = datetime.fromtimestamp(min(self._plan) * DAY, UTC)
+        stack = ChaosStack(settings, start=begins, apart=True, say=self._say)
+        stack.killer = Killer(stack, self._kills, self._seed, self._share, self._say)
+        async with stack:
+            gateway = Gateway(stack.grpc, stack.token())
+            killing = asyncio.create_task(stack.killer.run())
+            work = asyncio.create_task(self._work(stack, gateway, started))
+            try:
+                await asyncio.wait([work, killing], return_when=asyncio.FIRST_EXCEPTION)
+                for task in (killing, work):
+                    if task.done():
+                        task.result()
+                report = await work
+            finally:
+                for task in (work, killing):
+                    task.cancel()
+                await asyncio.gather(work, killing, return_exceptions=True)
+                await gateway.close()
+        return {**report, "kills": dict(stack.killer.killed)}
+
+    def _share(self) -> float:
+        return self._progress.baskets / max(1, self._progress.baskets_in_all)
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"[dim]{self._progress.baskets:5} {text}[/]")
