@@ -3,7 +3,7 @@
 import asyncio
 import fcntl
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -33,7 +33,7 @@ class Stack:
 
     `start`: where the file clock stands at first (unset: where it stood, else now). `services`: those to run.
     `apart`: each as two processes, credit (serve) and credit-work, so that either may die alone.
-    `say` is told each step in a few words.
+    `overrides`: settings of services as environment variables. `say` is told each step in a few words.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Stack:
         start: datetime | None = None,
         services: Sequence[str] = SERVICES,
         apart: bool = False,
+        overrides: Mapping[str, str] | None = None,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.settings = settings or LocalSettings()
@@ -54,6 +55,7 @@ class Stack:
         # Of the process that works: it knows what is under way.
         self.http = {name: (self.ports.work if apart else self.ports.http)[name] for name in self.services}
         self._apart = apart
+        self._overrides = dict(overrides or {})
         self._servers: dict[str, Postgres | Kafka] = {}
         self.mail = Mailbox(self.home / "mail")
         self.database_urls: dict[str, str] = {}
@@ -91,8 +93,7 @@ class Stack:
             if server:
                 self._servers[name] = server
                 self.parts[name] = server.start()
-        mail = self.parts["mail"] = self._mail_sink()
-        mail.start()
+        mail = self._start_mail_sink()
         await asyncio.gather(*(asyncio.to_thread(part.wait_ready) for part in (postgres, kafka) if part))
         await asyncio.to_thread(mail.wait_ready, lambda: listens(self.ports.smtp), 60)
         self._say("creating databases and topics")
@@ -173,11 +174,14 @@ class Stack:
         self.parts.pop(name).kill()
 
     async def restart(self, name: str) -> None:
-        """Stop a process, Postgres or Kafka if it runs, start it again and wait until it is ready."""
+        """Stop any part if it runs, start it again and wait until it is ready."""
         if name in self.parts:
             await asyncio.to_thread(self.parts.pop(name).stop, STOP_SECONDS)
         if server := self._servers.get(name):
             await self._start_server(name, server)
+        elif name == "mail":
+            part = self._start_mail_sink()
+            await asyncio.to_thread(part.wait_ready, lambda: listens(self.ports.smtp), 60)
         else:
             self._start_process(name)
             await self.ready(name)
@@ -269,7 +273,7 @@ class Stack:
         return (self.ports.work if process.endswith(WORK) else self.ports.http)[service]
 
     def _service(self, name: str, role: str) -> Part:
-        env = environment(name, self.settings, self.around)
+        env = environment(name, self.settings, self.around) | self._overrides
         ports, process = [self.ports.grpc[name], self.ports.http[name]], name
         if role == "work":
             ports, process = [self.ports.work[name]], name + WORK
@@ -283,9 +287,12 @@ class Stack:
             cwd=ROOT,
         )
 
-    def _mail_sink(self) -> Part:
+    def _start_mail_sink(self) -> Part:
         command = [sys.executable, "-m", "local.mailsink", str(self.ports.smtp), str(self.mail.folder)]
-        return Part("The mail sink", command, log=self._log("mail"), ports=[self.ports.smtp], cwd=ROOT)
+        part = Part("The mail sink", command, log=self._log("mail"), ports=[self.ports.smtp], cwd=ROOT)
+        part.start()
+        self.parts["mail"] = part
+        return part
 
     def _log(self, name: str) -> Path:
         return self.home / "logs" / f"{name}.log"

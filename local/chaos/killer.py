@@ -11,7 +11,7 @@ from local.stack import Stack
 
 # Shares of the baskets between which the kills lie.
 FIRST, LAST = 0.02, 0.95
-# Seconds before a kill, so that it hits the settling as well as the selling, and until the start.
+# Seconds before every other kill, so that it hits the settling as well as the selling, and until the start.
 BEFORE, AWAY = 1.0, 0.5
 POLL_SECONDS = 0.02
 
@@ -31,7 +31,7 @@ class Killer:
         victims = [*everybody[:kills], *dice.choices(everybody, k=max(0, kills - len(everybody)))]
         moments = sorted(dice.uniform(FIRST, LAST) for _ in range(kills))
         self._due = [
-            (moment, victim, dice.uniform(0, BEFORE), dice.uniform(0, AWAY))
+            (moment, victim, dice.choice((0.0, dice.uniform(0, BEFORE))), dice.uniform(0, AWAY))
             for moment, victim in zip(moments, victims, strict=True)
         ]
         self._stack, self._share, self._say = stack, share, say

@@ -17,6 +17,13 @@ from local.settings import LocalSettings
 from local.stack import Stack
 
 SETTLE_SECONDS = 300.0
+# What died while it was sending is tried again soon, so that a run takes minutes.
+IMPATIENT = {
+    "NOTIFY_LEASE_S": "6",
+    "NOTIFY_SEND_TIMEOUT_S": "2",
+    "NOTIFY_RETRY_S": "0.5",
+    "NOTIFY_RETRY_MAX_S": "2",
+}
 
 
 class ChaosStack(Stack):
@@ -42,7 +49,7 @@ class ChaosRun(Run):
         """Play while the killer is at work, compare, report. Adds `kills` by victim to the demo's report."""
         started = time.monotonic()
         begins = datetime.fromtimestamp(min(self._plan) * DAY, UTC)
-        stack = ChaosStack(settings, start=begins, apart=True, say=self._say)
+        stack = ChaosStack(settings, start=begins, apart=True, overrides=IMPATIENT, say=self._say)
         stack.killer = Killer(stack, self._kills, self._seed, self._share, self._say)
         async with stack:
             gateway = Gateway(stack.grpc, stack.token())

@@ -58,7 +58,8 @@ async def check_books(trade: Trade, customer_id: str) -> None:
 async def test_a_sale_survives_a_death(
     service: str, point: str, trade: Trade, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NOTIFY_LEASE_S", "3")  # after which another try of a message begins
+    monkeypatch.setenv("NOTIFY_LEASE_S", "5")  # after which another try of a message begins
+    monkeypatch.setenv("NOTIFY_SEND_TIMEOUT_S", "2")
     customer_id = await a_customer_with_points(trade)
     sale = trade.sell(customer_id, cash=CASH, credit=CREDIT, points=POINTS)
     await trade.dies_at(service, point, tmp_path, sale)
