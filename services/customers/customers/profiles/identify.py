@@ -12,6 +12,7 @@ import asyncpg
 from customers import metrics
 from customers.errors import TooManyMisses
 from customers.profiles import store
+from customers.profiles.misses import Misses
 from customers.profiles.model import NAMES
 from customers.vault import read
 from customers.vault.read import Access, Reader, Register, SealedPerson
@@ -68,9 +69,9 @@ class Identifier:
         """
         del wait  # nothing is locked
         conn, customers = session
-        window = int(time.time()) // self._window_s * self._window_s
+        now = int(time.time())
         counters = [q.counter for q in questions]
-        refused = await self._refused(conn, counters, window)
+        refused = await self._refused(conn, counters, now)
         rows = await _recognise(
             conn, customers, [(n, q) for n, q in enumerate(questions) if counters[n] not in refused]
         )
@@ -84,27 +85,41 @@ class Identifier:
             c for n, c in enumerate(counters) if c is not None and n not in found and c not in refused
         )
         if missed:
-            await read.add_misses(conn, missed, window)
+            await read.add_misses(conn, missed, now - now % self._window_s)
         return [
-            self._refusal(q) if counters[n] in refused else _answer(q, found.get(n, []))
+            self._refusal(q, refused[counters[n]]) if counters[n] in refused else _answer(q, found.get(n, []))
             for n, q in enumerate(questions)
         ]
 
     async def _refused(
-        self, conn: db.Conn, counters: Sequence[Register | None], window: int
-    ) -> set[Register | None]:
-        """Return those that missed too often in this window."""
-        asked = {c for c in counters if c is not None}
-        counted = await read.misses(conn, sorted(asked), window) if asked else {}
-        return {c for c, misses in counted.items() if misses >= self._misses_max}
+        self, conn: db.Conn, counters: Sequence[Register | None], now: int
+    ) -> dict[Register | None, int]:
+        """Return those that missed too often of late, and in how many seconds they may ask again.
 
-    def _refusal(self, question: Question) -> Exception:
+        The counts lie in the vault, for all processes together: who spreads guesses over replicas gains
+        nothing, and a process that starts anew forgives nothing.
+        """
+        asked = sorted({c for c in counters if c is not None})
+        if not asked:
+            return {}
+        window, elapsed = self._window_s, now % self._window_s
+        start = now - elapsed
+        counted = await read.misses(conn, asked, [start - window, start])
+        waits = {
+            c: Misses(counted.get((c, start - window), 0), counted.get((c, start), 0)).wait(
+                elapsed, window, self._misses_max
+            )
+            for c in asked
+        }
+        return {c: wait for c, wait in waits.items() if wait}
+
+    def _refusal(self, question: Question, wait: int) -> Exception:
         metrics.IDENTIFIED.labels(question.by, "refused").inc()
         error = TooManyMisses(
             f"this register missed {self._misses_max} numbers or addresses; go on by card or member code, or "
             "register the customer"
         )
-        error.retry_after = float(self._window_s)
+        error.retry_after = float(wait)
         return error
 
 

@@ -335,13 +335,13 @@ CROSS JOIN LATERAL (
 ) AS h;
 
 -- name: misses
--- Misses of registers in one window.
-SELECT m.merchant_id, m.store_id, m.register_id, m.misses
+-- Misses of registers in one window and the one before it.
+SELECT m.merchant_id, m.store_id, m.register_id, m.window_start, m.misses
 FROM unnest(:merchants::text[], :stores::text[], :registers::text[]) AS w (merchant_id, store_id, register_id)
 INNER JOIN identify_misses AS m
     ON
         m.merchant_id = w.merchant_id AND m.store_id = w.store_id AND m.register_id = w.register_id
-        AND m.window_start = :window_start;
+        AND m.window_start = ANY(:windows::bigint[]);
 
 -- name: add_misses!
 -- Count misses; in register order, so that two batches cannot wait for each other.

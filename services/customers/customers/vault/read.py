@@ -136,8 +136,10 @@ async def find_holders(
 Register = tuple[str, str, str]
 
 
-async def misses(conn: db.Conn, registers: Sequence[Register], window_start: int) -> dict[Register, int]:
-    """Return the misses of registers in a window."""
+async def misses(
+    conn: db.Conn, registers: Sequence[Register], windows: Sequence[int]
+) -> dict[tuple[Register, int], int]:
+    """Return the misses of registers by the start of a window."""
     rows = [
         row
         async for row in queries.misses(
@@ -145,10 +147,12 @@ async def misses(conn: db.Conn, registers: Sequence[Register], window_start: int
             merchants=[r[0] for r in registers],
             stores=[r[1] for r in registers],
             registers=[r[2] for r in registers],
-            window_start=window_start,
+            windows=list(windows),
         )
     ]
-    return {(r["merchant_id"], r["store_id"], r["register_id"]): r["misses"] for r in rows}
+    return {
+        ((r["merchant_id"], r["store_id"], r["register_id"]), r["window_start"]): r["misses"] for r in rows
+    }
 
 
 async def add_misses(conn: db.Conn, counted: Mapping[Register, int], window_start: int) -> None:
