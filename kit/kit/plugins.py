@@ -8,9 +8,12 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from typing import Any
 
+import structlog
 from pydantic import BaseModel, ValidationError
 
 from kit.errors import FailedPrecondition, InvalidArgument
+
+log = structlog.get_logger()
 
 
 class BrokenPlugin(RuntimeError):
@@ -40,7 +43,8 @@ def load(group: str, contract: int) -> dict[str, type[Any]]:
 def configure(plugins: dict[str, type[Any]], name: str, config: dict[str, Any]) -> Any:
     """Return the named plugin with its validated configuration: `plugin_class(config)`.
 
-    Raises PLUGIN_MISSING for a name that is not installed, INVALID_PLUGIN_CONFIG with the first fault.
+    Raises PLUGIN_MISSING for a name that is not installed, INVALID_PLUGIN_CONFIG with the first fault, which
+    may be one that the plugin itself raises when it is made.
     """
     plugin = plugins.get(name)
     if plugin is None:
@@ -59,4 +63,11 @@ def configure(plugins: dict[str, type[Any]], name: str, config: dict[str, Any]) 
             reason="INVALID_PLUGIN_CONFIG",
             plugin=name,
             field=place,
+        ) from error
+    except Exception as error:
+        log.warning("plugin_not_made", plugin=name, exc_info=error)
+        raise InvalidArgument(
+            f"plugin {name!r} refuses this configuration ({type(error).__name__}); see its documentation",
+            reason="INVALID_PLUGIN_CONFIG",
+            plugin=name,
         ) from error

@@ -20,7 +20,9 @@ import uvloop
 
 from kit import audit, http, logs, metrics, migrate, operate
 from kit.db import LOST
+from kit.errors import DomainError
 from kit.events import Consumer, Relay, Speaker, outbox, progress
+from kit.plugins import BrokenPlugin
 from kit.rpc.server import Built, build_server
 from kit.runtime import Build, Database, Runtime, Service, clock_of
 from kit.settings import ServiceSettings
@@ -57,20 +59,35 @@ def main(
     arguments = parser.parse_args()
     settings = settings_class()
     logs.configure(name, settings.log_level)
+    try:
+        code = _run(name, arguments, settings, build, databases, review, own)
+    except (BrokenPlugin, DomainError) as error:
+        # What an operator must set right, in one sentence; anything else is ours and shows its trace.
+        log.error("cannot_start", why=str(error))
+        code = 1
+    sys.exit(code)
+
+
+def _run(
+    name: str,
+    arguments: argparse.Namespace,
+    settings: ServiceSettings,
+    build: Build,
+    databases: Sequence[Database],
+    review: Review | None,
+    own: Sequence[operate.Command],
+) -> int:
     if arguments.command in ("serve", "work", "all"):
         runtime = Runtime(name, settings, clock_of(settings), arguments.command)
         # Measured with `make demo`: 12 % less CPU a basket than asyncio's own loop.
-        code = uvloop.run(Process(runtime, build, databases).run())
-    elif arguments.command == "migrate":
-        code = asyncio.run(_migrate(settings, databases, review))
-    else:
-        runtime = Runtime(name, settings, clock_of(settings), "work")
-        mine = next((command for command in own if command.name == arguments.command), None)
-        if mine is None:
-            code = asyncio.run(operate.run(arguments, runtime, build))
-        else:
-            code = asyncio.run(operate.run_own(mine, arguments, runtime))
-    sys.exit(code)
+        return uvloop.run(Process(runtime, build, databases).run())
+    if arguments.command == "migrate":
+        return asyncio.run(_migrate(settings, databases, review))
+    runtime = Runtime(name, settings, clock_of(settings), "work")
+    mine = next((command for command in own if command.name == arguments.command), None)
+    if mine is None:
+        return asyncio.run(operate.run(arguments, runtime, build))
+    return asyncio.run(operate.run_own(mine, arguments, runtime))
 
 
 async def _migrate(settings: ServiceSettings, databases: Sequence[Database], review: Review | None) -> int:

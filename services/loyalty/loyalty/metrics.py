@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Histogram
+
+from kit.metrics import SECONDS
 
 POINTS = Counter("langganan_loyalty_points_total", "Points booked, by kind of entry (absolute)", ["kind"])
 RESERVATIONS = Counter(
@@ -17,3 +19,9 @@ RESERVATIONS_EXPIRED = Counter(
 )
 TIER_FALLS = Counter("langganan_loyalty_tier_falls_total", "Daily decisions that led to a lower tier")
 TIER_CHANGES = Counter("langganan_loyalty_tier_changes_total", "Changes of tier, by cause", ["cause"])
+PLUGIN_SECONDS = Histogram(
+    "langganan_loyalty_plugin_seconds",
+    "Seconds that a plugin takes for one decision, inside a transaction",
+    ["plugin"],
+    buckets=(0.00001, 0.0001, *SECONDS),
+)

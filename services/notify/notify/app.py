@@ -114,4 +114,5 @@ def _send(
         Sweep("occasions", settings.occasion_interval_s, io=greeter.round),
         Sweep("messages", settings.sweep_interval_s, io=sender.round, waiting=sender.waiting),
     ]
-    service.close = [*service.close, customers.close, credit.close]
+    # What is under way is finished before the channels let go of their connections.
+    service.close = [sender.close, *service.close, customers.close, credit.close]

@@ -12,6 +12,7 @@ from kit.money import Currency, to_minor
 from kit.rpc.times import instant
 from langganan.loyalty.v1 import programs_pb2 as pb
 from loyalty.errors import InvalidProgram
+from loyalty.programs.guarded import GuardedEarning
 from loyalty.programs.model import Benefits, Program
 from loyalty.programs.plugins import ONCE
 
@@ -87,7 +88,10 @@ def _check(program: pb.Program, names: tuple[str, ...]) -> None:
 
 def _earning(program: pb.Program, registry: Registry, strict: bool) -> Any:
     try:
-        return tuple(plugins.configure(registry, c.plugin, _config(c)) for c in program.earning)
+        return tuple(
+            GuardedEarning(c.plugin, plugins.configure(registry, c.plugin, _config(c)))
+            for c in program.earning
+        )
     except DomainError as error:
         if strict:
             raise

@@ -29,6 +29,8 @@ class Dispatch:
     def __init__(self, channels: Mapping[str, Channel], clock: Clock, settings: Settings) -> None:
         self._channels, self._clock, self._settings = channels, clock, settings
         self.stopping = False
+        # Channels that did not answer in time, and the monotonic instant until which they are let alone.
+        self._hung: dict[str, float] = {}
 
     @property
     def carriers(self) -> dict[str, list[str]]:
@@ -53,6 +55,14 @@ class Dispatch:
                 if self.stopping or time.monotonic() > stop_at:
                     back = Outcome(State.PENDING, channel=one.route.channel, at_once=True, tried=False)
                     done.append((one.claimed, back))
+                elif time.monotonic() < self._hung.get(one.route.channel, 0.0):
+                    later = Outcome(
+                        State.PENDING,
+                        last_failure=Reason.CHANNEL_UNAVAILABLE,
+                        channel=one.route.channel,
+                        tried=False,
+                    )
+                    done.append((one.claimed, later))
                 else:
                     done.append((one.claimed, await self._send(one)))
 
@@ -75,6 +85,8 @@ class Dispatch:
             why, detail = Reason(error.reason), error.detail
         except TimeoutError:
             why, detail = Reason.CHANNEL_UNAVAILABLE, "timeout"
+            # One wait is told of; the messages behind it do not wait as long, each for nothing.
+            self._hung[channel] = time.monotonic() + self._settings.retry_s
         except Exception as error:  # noqa: BLE001 - a plugin of a third party may raise anything
             # Only the type: the words, or a traceback's, may hold an address.
             why, detail = Reason.CHANNEL_BROKEN, type(error).__name__

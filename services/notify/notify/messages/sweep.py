@@ -21,6 +21,9 @@ from notify.messages.records import Claimed
 from notify.settings import Settings
 
 log = structlog.get_logger()
+# A batch that takes longer goes on by itself, so that a channel that hangs holds up no other; but so many.
+_PATIENCE_S = 3.0
+_LATE_MAX = 4
 _UNAVAILABLE = (Reason.CONTACTS_UNAVAILABLE, Reason.CREDIT_UNAVAILABLE, Reason.CHANNEL_UNAVAILABLE)
 
 
@@ -33,15 +36,19 @@ class Sender:
         self._pool, self._clock, self._settings = pool, clock, settings
         self._preparation, self._dispatch = preparation, dispatch
         self._limit = settings.send_batch
+        self._late: set[asyncio.Task[bool]] = set()
 
     async def round(self, now: datetime) -> int:
         """Attempt up to a batch of messages that are due; return how many, 0 when to look again later.
 
         While nothing gets through, one message at a time probes whether it does again: an outage of
         hours must not ask customers for thousands of contacts a minute.
+        A batch with a slow channel in it goes on beside the next one.
         Cancelled, it begins no further message, but what is under way is finished and written first:
         otherwise every roll-out would send some messages twice.
         """
+        if len(self._late) >= _LATE_MAX:
+            await asyncio.wait(self._late, return_when=asyncio.FIRST_COMPLETED)
         async with db.transaction(self._pool) as conn:
             claimed = await store.claim(conn, now=now, limit=self._limit, lease_s=self._settings.lease_s)
         if not claimed:
@@ -49,17 +56,39 @@ class Sender:
         failpoints.hit("messages-claimed")
         work = asyncio.create_task(self._work(claimed, now), name="send-batch")
         try:
-            gets_through = await asyncio.shield(work)
+            done, _ = await asyncio.wait([work], timeout=_PATIENCE_S)
         except asyncio.CancelledError:
-            self._dispatch.stopping = True
-            await asyncio.wait([work], timeout=self._settings.drain_s)
-            if not work.done():
-                work.cancel()
-            elif (error := work.exception()) is not None:
-                log.error("sweep_failed", sweep="messages", error=type(error).__name__)
+            self._leave(work)
+            await self.close()
             raise
+        if not done:
+            self._leave(work)
+            return len(claimed)
+        gets_through = work.result()
         self._limit = self._settings.send_batch if gets_through else 1
         return len(claimed) if gets_through else 0
+
+    async def close(self) -> None:
+        """Begin no further message; finish and write what is under way."""
+        self._dispatch.stopping = True
+        if self._late:
+            _, left = await asyncio.wait(self._late, timeout=self._settings.drain_s)
+            for work in left:
+                work.cancel()
+
+    def _leave(self, work: asyncio.Task[bool]) -> None:
+        """Let a batch go on by itself."""
+        self._late.add(work)
+        work.add_done_callback(self._came_late)
+
+    def _came_late(self, work: asyncio.Task[bool]) -> None:
+        self._late.discard(work)
+        if work.cancelled():
+            return
+        if (error := work.exception()) is not None:
+            log.error("sweep_failed", sweep="messages", error=type(error).__name__)
+            return
+        self._limit = self._settings.send_batch if work.result() else 1
 
     async def waiting(self, conn: db.Conn, now: datetime) -> bool:
         """Whether an attempt is under way or to follow: what is due has not left yet. Held ones wait well."""
