@@ -27,14 +27,16 @@ async def get(port: int, path: str) -> tuple[int, bytes]:
 async def wait_settled(ports: Mapping[str, int], seconds: float, pause: float = 0.02) -> None:
     """Return when every worker is settled; raise TimeoutError that names the one that is not.
 
-    They are asked one after the other, those that feed the others first: whoever waits behind an unsettled
-    one has nothing to say yet. One round is not enough, for what the last one published may reach the first
-    one after its answer. Two rounds that say the same, counters included, are.
+    All are asked at once. One round is not enough, for what one of them published may reach another after
+    its answer. Two rounds that say the same are, counters of what was sent included: whatever was sent before
+    the first round's answer is waited for in the second.
     """
     deadline = time.monotonic() + seconds
     before: list[bytes] = []
     while True:
-        bodies = [await _settled(name, port, seconds, deadline, pause) for name, port in ports.items()]
+        bodies = await asyncio.gather(
+            *(_settled(name, port, seconds, deadline, pause) for name, port in ports.items())
+        )
         if bodies == before:
             return
         before = bodies
