@@ -161,6 +161,17 @@ async def test_a_payments_time_is_the_callers_where_it_is_believable(credit):
     assert paid.effective_at == paid.received_at
 
 
+async def test_a_payment_recorded_late_is_told_when_it_is_heard_of(credit):
+    customer = await owing(credit, 100_000)
+    now = credit.run.clock.now()
+    yesterday = Timestamp(seconds=int((now - timedelta(days=1)).timestamp()))
+    await credit.payments.RecordPayment(payment(customer, 1_000, occurred_at=yesterday))
+    told = "select time, payload from outbox where type = 'payment-received' and key = $1"
+    row = await credit.run.pool.fetchrow(told, customer)
+    assert row["time"] == now
+    assert credit_pb2.PaymentReceived.FromString(row["payload"]).received_at == yesterday
+
+
 @pytest.mark.parametrize("clock", [Timestamp(seconds=2**62), Timestamp(seconds=1_800_000_000, nanos=-1)])
 async def test_a_till_whose_clock_is_off_every_calendar_still_takes_a_payment(credit, clock):
     customer = await owing(credit, 100_000)

@@ -55,8 +55,12 @@ def payment_received(
     allocations: Sequence[tuple[str, int]],
     unapplied: int,
     at: datetime,
+    heard_at: datetime,
 ) -> Outgoing:
-    """A customer paid on account; `account` is the one after the payment, amounts are minor units."""
+    """A customer paid on account; `account` is the one after the payment, amounts are minor units.
+
+    `at` is the payment's own time; the event's is when we heard of it, from which a receipt is of use.
+    """
     payload = credit_pb2.PaymentReceived(
         merchant_id=account.merchant_id,
         customer_id=account.customer_id,
@@ -69,7 +73,7 @@ def payment_received(
         outstanding=account.posted,
         received_at=stamp(at),
     )
-    return Outgoing("payment-received", account.merchant_id, account.customer_id, payload, at)
+    return Outgoing("payment-received", account.merchant_id, account.customer_id, payload, heard_at)
 
 
 def payment_notice(notice: Notice, at: datetime) -> Outgoing:

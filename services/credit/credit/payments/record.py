@@ -106,7 +106,7 @@ async def _book(conn: db.Conn, paid: Paid, account: Account, amount: int) -> tup
     if not await store.add(conn, payment, paid.content, paid.till):
         raise IdempotencyConflict("payment", paid.payment_id)
     # The payment is said before the invoices that it settles.
-    books.facts.insert(0, events.payment_received(after, paid.payment_id, amount, parts, left, at))
+    books.facts.insert(0, events.payment_received(after, paid.payment_id, amount, parts, left, at, paid.at))
     await books.write(conn)
     metrics.PAYMENTS.inc()
     return payment, after
