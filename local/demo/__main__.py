@@ -29,10 +29,11 @@ from local.demo.compare import Comparison
 from local.demo.driver import Driver, TooManySurprises
 from local.demo.figures import Costs, scrape
 from local.demo.gateway import Gateway
+from local.demo.heard import listen
 from local.demo.journal import Journal
 from local.demo.messages import Ids
 from local.demo.oracle.fold import Oracle
-from local.demo.people import Directory, Person, zone_of
+from local.demo.people import meet, zone_of
 from local.demo.probe import Probe
 from local.demo.progress import Progress
 from local.demo.script import DAY, Plan, Stages, plan
@@ -62,9 +63,7 @@ class Run:
         self._progress = Progress()
         self._journal = Journal()
         self._baskets = source.load(wanted, seed)
-        households = sorted(set(self._baskets.households.tolist()))
-        directory = Directory(seed)
-        self._people: dict[int, Person] = {one: directory.person(one) for one in households}
+        self._people = meet(set(self._baskets.households.tolist()), seed)
         whole = plan(self._baskets, self._people, seed, stages)
         self._plan: Plan = dict(list(whole.items())[:days])
         # The home store is that of the first visit.
@@ -76,7 +75,7 @@ class Run:
         self._progress.baskets_in_all = sum(
             len(visit.sales) for visits in self._plan.values() for visit in visits.values()
         )
-        self._progress.customers = len(households)
+        self._progress.customers = len(self._people)
 
     async def play_until_stopped(self, settings: LocalSettings) -> dict[str, Any]:
         """Play; Ctrl-C and SIGTERM cancel it, and all of the stack ends with it."""
@@ -135,7 +134,8 @@ class Run:
         latency = {name: array("d", times) for name, times in gateway.latency.items()}
         progress.phase, progress.day = "Comparing with the oracle", ""
         oracle = Oracle(self._baskets, self._people, credit=self._stages.credit)
-        comparison = Comparison(gateway, oracle, self._journal, len(self._baskets))
+        heard = await listen(stack.kafka_bootstrap, stack.settings.prefix)
+        comparison = Comparison(gateway, oracle, self._journal, heard, len(self._baskets))
         zones = {household: zone_of(store) for household, store in self._homes.items()}
         found = await comparison.run(zones)
         mails = await asyncio.to_thread(reporting.compare_mails, found, stack.mail)

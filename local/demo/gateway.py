@@ -14,7 +14,12 @@ from google.protobuf.message import Message
 
 from langganan.credit.v1 import accounts_pb2_grpc as credit_accounts
 from langganan.credit.v1 import holds_pb2_grpc, invoices_pb2_grpc, payments_pb2_grpc
-from langganan.customers.v1 import merchants_pb2_grpc, profiles_pb2_grpc, purchases_pb2_grpc
+from langganan.customers.v1 import (
+    contacts_pb2_grpc,
+    merchants_pb2_grpc,
+    profiles_pb2_grpc,
+    purchases_pb2_grpc,
+)
 from langganan.loyalty.v1 import accounts_pb2_grpc as loyalty_accounts
 from langganan.loyalty.v1 import programs_pb2_grpc, redemptions_pb2_grpc
 from langganan.notify.v1 import messages_pb2_grpc
@@ -52,6 +57,7 @@ class Gateway:
         self.different: list[str] = []
         customers, loyalty, credit = (self._channels[name] for name in ("customers", "loyalty", "credit"))
         self.profiles = profiles_pb2_grpc.CustomerServiceStub(customers)
+        self.contacts = contacts_pb2_grpc.ContactServiceStub(customers)
         self.purchases = purchases_pb2_grpc.PurchaseServiceStub(customers)
         self.merchants = merchants_pb2_grpc.MerchantServiceStub(customers)
         self.programs = programs_pb2_grpc.ProgramServiceStub(loyalty)

@@ -44,20 +44,25 @@ class ReturnDone:
 
 @dataclass(slots=True)
 class CreditAsked:
-    """An authorisation and its answer; `voided` when the customer changed their mind."""
+    """An authorisation and its answer; `voided` when the customer changed their mind.
+
+    `reason` is why it was declined. One that is neither voided nor sold is left to expire.
+    """
 
     hold_id: str
     customer_id: str
     amount: int
     approved: bool
     voided: bool
+    reason: str = ""
 
 
 @dataclass(slots=True)
 class PointsAsked:
     """A reservation and its answer: the points held and their worth; `released` when not used.
 
-    `active` is what the service said was active just before.
+    `active` is what the service said was active just before. One that is neither released nor sold is
+    left to expire.
     """
 
     reservation_id: str
@@ -85,13 +90,21 @@ Fact = SaleDone | ReturnDone | CreditAsked | PointsAsked | Paid
 
 @dataclass
 class Journal:
-    """The facts of a run, in each customer's own order; anonymous sales apart."""
+    """The stops of a run, and the facts at each, in every customer's own order; anonymous sales apart.
+
+    A stop is an instant at which the clock stood, seconds since 1970. Its sweeps came before its facts.
+    """
 
     customers: dict[int, str] = field(default_factory=dict)
-    facts: dict[str, list[Fact]] = field(default_factory=dict)
+    stops: list[int] = field(default_factory=list)
+    facts: dict[str, list[tuple[int, Fact]]] = field(default_factory=dict)
     anonymous: list[SaleDone] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
 
+    def stop(self, at: int) -> None:
+        """Note that the clock was moved to an instant."""
+        self.stops.append(at)
+
     def note(self, customer_id: str, fact: Fact) -> None:
-        """Add a fact of a customer."""
-        self.facts.setdefault(customer_id, []).append(fact)
+        """Add a fact of a customer at the present stop."""
+        self.facts.setdefault(customer_id, []).append((self.stops[-1], fact))

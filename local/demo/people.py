@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from random import Random
 
 ZONES = ("Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura")
@@ -13,11 +14,13 @@ PREFIXES = ("811", "812", "813", "821", "822", "852", "853", "856", "857", "858"
 
 # How a customer pays: (every so many days, percent of what is owed).
 PROMPT, MONTHLY, PARTLY, NEVER = (7, 100), (30, 100), (21, 50), (0, 0)
+# Two people of every run are born on 29 February; of the second the year is not known.
+LEAP_DAYS = ((datetime.date(1988, 2, 29), True), (datetime.date(1972, 2, 29), False))
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A household's customer; habits are chances in percent."""
+    """A household's customer; habits are chances in percent; `greets`: agreed to greetings by e-mail."""
 
     household: int
     organisation: bool
@@ -39,11 +42,22 @@ class Person:
     pays: tuple[int, int]
     redeems: int
     returns: int
+    greets: bool
 
 
 def zone_of(store: int) -> str:
     """Say in which zone a store lies; the same in every run."""
     return Random(f"store {store}").choices(ZONES, ZONE_SHARES)[0]
+
+
+def meet(households: Iterable[int], seed: int) -> dict[int, Person]:
+    """Make the people of a run; the first two who can be greeted by e-mail are born on 29 February."""
+    directory = Directory(seed)
+    people = {household: directory.person(household) for household in sorted(households)}
+    reachable = [one for one in people.values() if one.email and not one.organisation]
+    for person, (born, year_known) in zip(reachable, LEAP_DAYS, strict=False):
+        people[person.household] = replace(person, born=born, birth_year_known=year_known, greets=True)
+    return people
 
 
 class Directory:
@@ -64,6 +78,7 @@ class Directory:
         woman = chance.random() < 0.55
         name = faker.company() if organisation else faker.name_female() if woman else faker.name_male()
         credit = len(self._phones) % 5 == 2  # a fifth of the customers
+        email = self._email(name, household)
         return Person(
             household=household,
             organisation=organisation,
@@ -73,7 +88,7 @@ class Directory:
             born=self._born(organisation),
             birth_year_known=chance.random() < 0.8,
             phone=self._phone(),
-            email=self._email(name, household),
+            email=email,
             member_code=f"MC{household:06d}",
             address=faker.street_address(),
             city=faker.city(),
@@ -85,6 +100,7 @@ class Directory:
             pays=chance.choices((PROMPT, MONTHLY, PARTLY, NEVER), (40, 30, 20, 10))[0],
             redeems=chance.choice((20, 40, 60)) if chance.random() < 0.35 else 0,
             returns=chance.choice((3, 8, 15)) if chance.random() < 0.3 else 0,
+            greets=bool(email) and not organisation and chance.random() < 0.6,
         )
 
     def _born(self, organisation: bool) -> datetime.date | None:

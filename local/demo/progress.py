@@ -13,12 +13,14 @@ class Progress:
     customers: int = 0
     phase: str = "starting"
     day: str = ""
+    stops: int = 0
     baskets: int = 0
     anonymous: int = 0
     returns: int = 0
     payments: int = 0
     holds: int = 0
     declined: int = 0
+    declined_overdue: int = 0
     reservations: int = 0
     outstanding: int = 0
     sending_seconds: float = 0.0

@@ -15,7 +15,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 
-from local.demo.compare import Found
+from local.demo.compare.found import Found
 from local.demo.figures import Sample, quantile, total
 from local.demo.gateway import Gateway
 from local.demo.progress import Progress
@@ -23,7 +23,9 @@ from local.mailsink import Mail
 
 MOST_DIFFERENCES = 200  # in the report; their number is always told
 SHOWN = 10
-MAILS = 2
+CONFIRMATION = "purchase-confirmation"
+MAILS = 4
+LOOKED_AT = 3_000  # mails among which those are found that are shown
 
 
 def percentile(values: array[float], share: float) -> float:
@@ -35,9 +37,7 @@ def percentile(values: array[float], share: float) -> float:
 
 
 def compare_mails(found: Found, mailbox: Iterable[Mail]) -> tuple[int, int]:
-    """Check that each address got a mail for each confirmation; return those mails, and repeats besides."""
-    thanks = ("Terima kasih atas", "Thank you for your purchase")
-    mailbox = [mail for mail in mailbox if str(mail.parse()["Subject"]).startswith(thanks)]
+    """Check that each address got a mail for each message sent; return mails, and repeats besides."""
     seen: set[str] = set()
     repeats = 0
     got: Counter[str] = Counter()
@@ -75,18 +75,23 @@ def build(
         "baskets_per_s": round(progress.baskets_per_s, 1),
         "sending_seconds": round(progress.sending_seconds, 1),
         "settling_seconds": round(progress.settling_seconds, 1),
+        "stops": progress.stops,
         "anonymous": progress.anonymous,
         "points_earned": found.points_earned,
         "points_redeemed": found.points_redeemed,
+        "expired_points": found.points_expired,
         "tiers": dict(found.tiers),
+        "tier_changes": found.tier_changes,
         "invoices": found.invoices,
         "outstanding": found.outstanding,
         "payments": found.payments,
         "holds": progress.holds,
         "holds_declined": progress.declined,
+        "holds_declined_overdue": progress.declined_overdue,
+        "holds_expired": found.holds_expired,
         "reservations": progress.reservations,
-        "confirmations": found.confirmations,
-        "confirmations_skipped": found.skipped,
+        "reservations_expired": found.reservations_expired,
+        **_messages(found),
         "mails": mails[0],
         "mails_repeated": mails[1],
         "returns": progress.returns,
@@ -116,6 +121,25 @@ def build(
     }
 
 
+def _messages(found: Found) -> dict[str, Any]:
+    """Messages that were sent, by what they say, and those that were skipped, by why."""
+    reasons: Counter[str] = Counter()
+    for (_, reason), count in found.skipped.items():
+        reasons[reason] += count
+    skipped = sum(count for (kind, _), count in found.skipped.items() if kind == CONFIRMATION)
+    return {
+        "confirmations": found.sent[CONFIRMATION],
+        "confirmations_skipped": skipped,
+        "receipts": found.sent["payment-received"],
+        "reminders": found.sent["payment-due"],
+        "overdue": found.sent["payment-overdue"],
+        "birthdays": found.sent["birthday"],
+        "expiry_notices": found.sent["points-expiring"],
+        "tier_notices": found.sent["tier-changed"],
+        "messages_skipped": dict(sorted(reasons.items())),
+    }
+
+
 def show(console: Console, report: dict[str, Any], letters: Iterable[Mail]) -> None:
     """Print the report for people."""
     table = Table("of the run", "", title="What was played", title_justify="left")
@@ -130,8 +154,7 @@ def show(console: Console, report: dict[str, Any], letters: Iterable[Mail]) -> N
     for name, used in report["cpu_ms_per_basket"].items():
         parts.add_row(name, f"{used}", f"{report['memory_mb'].get(name, '')}")
     console.print(Columns([table, Group(calls, parts)], padding=(0, 4)))
-    for letter in islice(letters, MAILS):
-        subject = str(letter.parse()["Subject"])
+    for subject, letter in _different(letters).items():
         console.print(
             Panel(letter.text().strip(), title=subject, subtitle=", ".join(letter.recipients), width=90)
         )
@@ -144,6 +167,21 @@ def show(console: Console, report: dict[str, Any], letters: Iterable[Mail]) -> N
     console.print(f"[bold red]Not reconciled:[/] {report['differences_in_all']:,} differences, the first:")
     for difference in report["differences"][:SHOWN]:
         console.print(f"  {difference}", highlight=False, markup=False)
+
+
+def _different(letters: Iterable[Mail]) -> dict[str, Mail]:
+    """Choose a few mails by subject: the first whose subject begins in each way."""
+    chosen: dict[str, Mail] = {}
+    begun: set[str] = set()
+    for letter in islice(letters, LOOKED_AT):
+        subject = str(letter.parse()["Subject"])
+        beginning = subject.split(" ")[0]
+        if beginning not in begun:
+            begun.add(beginning)
+            chosen[subject] = letter
+        if len(chosen) == MAILS:
+            break
+    return chosen
 
 
 def write(report: dict[str, Any], path: Path) -> None:

@@ -1,7 +1,9 @@
 """What the tills do with each basket: a pure plan, decided by the seed alone.
 
 A customer's day has an order that keeps asynchronous effects from deciding anything: first a payment, then
-the sales, of which only the first may use points, then returns of earlier days' purchases.
+the sales, of which only the first may use points, then returns of earlier days' purchases. What time does
+(sweeps, reminders, greetings) is done and settled before the day's first visit. What a till leaves behind
+unused, reserved points or a hold, is freed by a sweep before the customer comes again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,10 @@ RECOGNISED_SHARES = (60, 20, 15, 5)
 
 @dataclass(slots=True)
 class Sale:
-    """Ring up a basket; shares are percent of what is left to pay, 0: not at all."""
+    """Ring up a basket; shares are percent of what is left to pay, 0: not at all.
+
+    Regret gives back what was reserved or held, forgetting leaves it behind; other means pay then.
+    """
 
     basket: int
     at: int
@@ -34,8 +39,10 @@ class Sale:
     anonymous: bool = False
     redeem: int = 0
     regret_points: bool = False
+    forget_points: bool = False
     on_account: int = 0
     regret_credit: bool = False
+    forget_credit: bool = False
 
 
 @dataclass(slots=True)
@@ -134,11 +141,17 @@ def _sale(index: int, at: int, person: Person, chance: Random, stages: Stages, f
         return sale
     if stages.points and first and chance.random() * 100 < person.redeems:
         sale.redeem = chance.choice((25, 50, 100))
-        sale.regret_points = chance.random() < 0.05
+        sale.regret_points, sale.forget_points = _second_thoughts(chance)
     if stages.credit and person.credit_limit and chance.random() < 0.4:
         sale.on_account = chance.choice((100, 100, 50))
-        sale.regret_credit = chance.random() < 0.05
+        sale.regret_credit, sale.forget_credit = _second_thoughts(chance)
     return sale
+
+
+def _second_thoughts(chance: Random) -> tuple[bool, bool]:
+    """Say whether what was kept aside is given back, or forgotten."""
+    share = chance.random()
+    return share < 0.05, 0.05 <= share < 0.1
 
 
 def _delivery(chance: Random, stages: Stages) -> str:

@@ -16,6 +16,14 @@ from local.demo.progress import Progress
 
 LOOK_SECONDS = 2.0  # between two looks at /metrics: each costs the services a few milliseconds
 LINE_SECONDS = 15.0  # between two lines where there is no terminal
+# Kinds of messages, and what the view calls them.
+TOLD = {
+    "payment-due": "reminders",
+    "payment-overdue": "overdue notices",
+    "points-expiring": "points expiring",
+    "tier-changed": "new tiers",
+    "birthday": "birthdays",
+}
 
 
 class View:
@@ -48,14 +56,20 @@ class View:
         progress, samples = self._progress, self._samples
         every = [sample for page in samples.values() for sample in page]
         points = total(samples.get("loyalty", ()), "langganan_loyalty_points_total", kind="EARN")
-        sent = total(samples.get("notify", ()), "langganan_notify_messages_finished_total", state="SENT")
+        expired = total(samples.get("loyalty", ()), "langganan_loyalty_points_total", kind="EXPIRE")
+        sent = self._sent()
         return {
             "baskets/s": f"{progress.baskets_per_s:,.0f}",
             "points earned": f"{points:,.0f}",
+            "expired": f"{expired:,.0f}",
             "credit outstanding": f"Rp {progress.outstanding:,}".replace(",", "."),
             "messages": f"{sent:,.0f}",
             "event lag p99": f"{quantile(every, 'langganan_event_seconds', 0.99) * 1000:,.0f} ms",
         }
+
+    def _sent(self, **labels: str) -> float:
+        name = "langganan_notify_messages_finished_total"
+        return total(self._samples.get("notify", ()), name, state="SENT", **labels)
 
     def _line(self) -> str:
         progress = self._progress
@@ -74,10 +88,11 @@ class View:
             f"{progress.payments:,} payments · {progress.holds:,} holds ({progress.declined:,} declined) · "
             f"{progress.reservations:,} reservations"
         )
+        told = " · ".join(f"{self._sent(kind=kind):,.0f} {words}" for kind, words in TOLD.items())
         bar = ProgressBar(total=max(1, progress.baskets_in_all), completed=progress.baskets, width=60)
         count = f"{progress.baskets:,} of {progress.baskets_in_all:,} baskets"
         return Panel(
-            Group(bar, count, "", table, "", f"[dim]{more}[/]"),
+            Group(bar, count, "", table, "", f"[dim]{more}[/]", f"[dim]{told}[/]"),
             title=f"{progress.phase} {progress.day}".strip(),
             width=100,
         )

@@ -142,7 +142,7 @@ class Till:
                     reservation_id=reservation_id, customer_id=customer_id, origin=source
                 ),
             )
-        if not approved or regret:
+        if not approved or regret or sale.forget_points:
             return 0
         tenders.append(Tendered("points", POINTS, worth, points, reservation_id))
         return worth
@@ -164,16 +164,21 @@ class Till:
         )
         approved = answer.hold.state == holds_pb2.HOLD_STATE_PENDING
         regret = approved and sale.regret_credit
+        reason = holds_pb2.DeclineReason.Name(answer.hold.decline.reason).removeprefix("DECLINE_REASON_")
         self._progress.holds += 1
         self._progress.declined += not approved
-        self._journal.note(customer_id, CreditAsked(hold_id, customer_id, amount, approved, regret))
+        self._progress.declined_overdue += reason == "OVERDUE"
+        self._journal.note(
+            customer_id,
+            CreditAsked(hold_id, customer_id, amount, approved, regret, "" if approved else reason),
+        )
         if regret:
             await self._gateway.call(
                 "Void",
                 self._gateway.holds.Void,
                 holds_pb2.VoidRequest(hold_id=hold_id, customer_id=customer_id, origin=source),
             )
-        if not approved or regret:
+        if not approved or regret or sale.forget_credit:
             return 0
         tenders.append(Tendered("account", ON_ACCOUNT, amount, 0, hold_id))
         self._progress.outstanding += amount

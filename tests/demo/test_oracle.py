@@ -5,9 +5,12 @@ import datetime
 from local.demo.baskets import Line, Product
 from local.demo.journal import Paid, SaleDone, Tendered
 from local.demo.oracle.credit import CreditBook
-from local.demo.oracle.points import PointsBook, largest_remainder, points_of
+from local.demo.oracle.earning import largest_remainder, points_of
+from local.demo.oracle.lots import Lot
+from local.demo.oracle.points import PointsBook
 from local.demo.oracle.returns import LineLeft, Remainder, shares
 
+ZONE = "Asia/Jakarta"
 GOODS = Product("P1", "GULA", ("GROCERY",), "GOODS", False)
 GIFT_CARD = Product("P2", "GIFT CARD", (), "STORED_VALUE", False)
 
@@ -36,19 +39,20 @@ def test_what_a_voucher_paid_earns_nothing() -> None:
 
 
 def test_the_multiplier_is_that_of_the_tier_before_the_purchase() -> None:
-    book = PointsBook()
-    book.sell(sale("one", 0), [line(1, 2_000_000)])
-    book.sell(sale("two", 1), [line(1, 100_000)])
+    book = PointsBook(ZONE)
+    book.sell(sale("one", 0), [line(1, 2_000_000)], ZONE)
+    book.sell(sale("two", 1), [line(1, 100_000)], ZONE)
     assert [entry.points for entry in book.entries] == [2_000, 110]
-    assert book.tiers == ["New", "Regular"]
+    assert [change.now for change in book.standing.changes] == ["Regular"]
 
 
 def test_a_return_takes_points_back_in_proportion_and_gives_used_ones_back() -> None:
-    book = PointsBook(balance=500)
+    book = PointsBook(ZONE)
+    book.purse.lots.append(Lot(500, None))
     tenders = (Tendered("1", "POINTS", 5_000, 500, "R"), Tendered("2", "CASH", 5_000))
     left = Remainder({"1": LineLeft(2_000, 10_000)}, {"1": 5_000, "2": 5_000})
-    book.sell(sale("one", 0, *tenders), [line(1, 10_000, 2_000)])
-    book.give_back("one", left.give_back("back", [("1", 1_000, 0)]))
+    book.sell(sale("one", 0, *tenders), [line(1, 10_000, 2_000)], ZONE)
+    book.give_back("one", left.give_back("back", [("1", 1_000, 0)]), 60, ZONE)
     assert [(entry.effect, entry.points) for entry in book.entries] == [
         ("REDEEM", -500),
         ("EARN", 5),
@@ -85,8 +89,8 @@ def test_a_payment_goes_to_the_oldest_invoice_first_and_due_dates_are_local() ->
     book.pay(Paid("pay", "C", evening, 40_000, 50_000))
     assert [invoice.outstanding for invoice in book.invoices] == [0, 10_000]
     assert book.invoices[0].due_on == datetime.date(2017, 3, 9)
-    assert book.approves(90_000)
-    assert not book.approves(90_001)
+    assert book.objections(90_000, evening) == set()
+    assert book.objections(90_001, evening) == {"OVER_LIMIT"}
 
 
 def test_a_refund_beyond_what_is_owed_becomes_balance() -> None:

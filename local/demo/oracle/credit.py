@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass, field
-from zoneinfo import ZoneInfo
 
-from local.demo.journal import ON_ACCOUNT, Paid, SaleDone
+from local.demo.journal import ON_ACCOUNT, CreditAsked, Paid, SaleDone
+from local.demo.oracle.days import local_date, local_time
+from local.demo.oracle.dunning import HOUR, Notice, blocked, notice_of
+from local.demo.oracle.invoices import Invoice
 from local.demo.oracle.returns import Split
 
-
-@dataclass(slots=True)
-class Invoice:
-    """What one on-account tender of a purchase became; amounts in rupiah."""
-
-    purchase_id: str
-    tender_id: str
-    amount: int
-    outstanding: int
-    issued_on: datetime.date
-    due_on: datetime.date
+HELD_FOR = 15 * 60  # seconds
+OVER_LIMIT, OVERDUE = "OVER_LIMIT", "OVERDUE"
+DECLINED, PENDING, CAPTURED, VOIDED, EXPIRED = "DECLINED", "PENDING", "CAPTURED", "VOIDED", "EXPIRED"
 
 
 @dataclass(slots=True)
@@ -34,7 +28,11 @@ class CreditBook:
     zone: str
     invoices: list[Invoice] = field(default_factory=list)
     payments: dict[str, dict[str, int]] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    held: dict[str, tuple[int, int]] = field(default_factory=dict)  # rupiah, until when
+    holds: dict[str, str] = field(default_factory=dict)  # where each that was asked for stands
     balance: int = 0
+    told: datetime.date = datetime.date.min
 
     @property
     def owed(self) -> int:
@@ -44,18 +42,52 @@ class CreditBook:
     @property
     def used(self) -> int:
         """What counts against the limit, rupiah."""
-        return self.owed - self.balance
+        return self.owed - self.balance + sum(amount for amount, _ in self.held.values())
 
-    def approves(self, amount: int) -> bool:
-        """Say whether a hold of this amount fits into the limit."""
-        return 0 < amount <= self.limit - self.used
+    def overdue(self, now: int) -> int:
+        """What is owed past its due date, rupiah."""
+        today = local_date(now, self.zone)
+        return sum(invoice.outstanding for invoice in self.invoices if invoice.due_on < today)
+
+    def objections(self, amount: int, now: int) -> set[str]:
+        """Say all that speaks against a hold of this amount; nothing: it is approved."""
+        against = set()
+        if not 0 < amount <= self.limit - self.used:
+            against.add(OVER_LIMIT)
+        if blocked(self.invoices, local_date(now, self.zone)):
+            against.add(OVERDUE)
+        return against
+
+    def hold(self, asked: CreditAsked, now: int) -> None:
+        """Keep credit aside for a sale that is about to come, unless it was declined or given back."""
+        if not asked.approved or asked.voided:
+            self.holds[asked.hold_id] = VOIDED if asked.voided else DECLINED
+            return
+        self.holds[asked.hold_id] = PENDING
+        self.held[asked.hold_id] = (asked.amount, now + HELD_FOR)
+
+    def sweep(self, now: int) -> Notice | None:
+        """Let holds expire that nobody used; give the day's notice once its hour has come."""
+        for hold_id in [hold_id for hold_id, (_, until) in self.held.items() if until <= now]:
+            del self.held[hold_id]
+            self.holds[hold_id] = EXPIRED
+        today = local_date(now, self.zone)
+        if today <= self.told or local_time(now, self.zone).hour < HOUR:
+            return None
+        self.told = today
+        notice = notice_of(self.invoices, today)
+        if notice:
+            self.notices.append(notice)
+        return notice
 
     def sell(self, sale: SaleDone) -> None:
         """Issue the invoices of a purchase; credit balance pays them at once."""
-        issued = datetime.datetime.fromtimestamp(sale.at, ZoneInfo(self.zone)).date()
+        issued = local_date(sale.at, self.zone)
         for tender in sale.tenders:
             if tender.kind != ON_ACCOUNT:
                 continue
+            self.held.pop(tender.reference, None)
+            self.holds[tender.reference] = CAPTURED
             due = issued + datetime.timedelta(days=self.terms_days)
             paid = min(self.balance, tender.amount)
             self.balance -= paid

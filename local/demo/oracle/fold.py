@@ -1,39 +1,20 @@
-"""Folds a run's journal over the raw baskets into what every customer's books must say."""
+"""Folds a run's journal over the raw baskets into what every customer's books must say.
+
+At each stop of the clock time does its work first, then come the facts that the tills noted there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from local.demo.baskets import Baskets
-from local.demo.journal import CreditAsked, Journal, Paid, PointsAsked, ReturnDone, SaleDone
+from local.demo.journal import CreditAsked, Fact, Journal, Paid, PointsAsked, ReturnDone, SaleDone
+from local.demo.oracle.books import Books, Purchase
 from local.demo.oracle.credit import CreditBook
 from local.demo.oracle.points import POINT_WORTH, PointsBook
+from local.demo.oracle.post import Post
 from local.demo.oracle.returns import LineLeft, Remainder
-from local.demo.people import Person
-
-
-@dataclass(slots=True)
-class Purchase:
-    """What a purchase must be, and what must be left of it."""
-
-    sale: SaleDone
-    store: int
-    total: int
-    left: Remainder
-
-
-@dataclass(slots=True)
-class Books:
-    """What the books of one customer must say; `complaints` are wrong answers that the till was given."""
-
-    customer_id: str
-    person: Person
-    purchases: dict[str, Purchase] = field(default_factory=dict)
-    points: PointsBook = field(default_factory=PointsBook)
-    credit: CreditBook | None = None
-    confirmations: dict[str, bool] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
+from local.demo.people import Person, zone_of
 
 
 class Oracle:
@@ -45,23 +26,21 @@ class Oracle:
         self._people = people
 
     def books(self, household: int, customer_id: str, zone: str, journal: Journal) -> Books:
-        """Fold the facts of one customer in order; `zone` is that of the home store."""
+        """Fold stops and facts of one customer in order; `zone` is that of the home store."""
         person = self._people[household]
-        books = Books(customer_id, person)
+        books = Books(
+            customer_id, person, zone, PointsBook(zone), Post(zone, bool(person.email), person.greets)
+        )
         if self._credit and person.credit_limit:
             books.credit = CreditBook(person.credit_limit, person.terms_days, zone)
-        for fact in journal.facts.get(customer_id, ()):
-            match fact:
-                case SaleDone():
-                    self._sell(books, fact)
-                case ReturnDone():
-                    self._give_back(books, fact)
-                case CreditAsked():
-                    _ask_credit(books, fact)
-                case PointsAsked():
-                    _ask_points(books, fact)
-                case Paid():
-                    _pay(books, fact)
+        facts = journal.facts.get(customer_id, [])
+        place = 0
+        for stop in journal.stops:
+            books.sweep(stop)
+            while place < len(facts) and facts[place][0] == stop:
+                self._apply(books, facts[place][1], stop)
+                place += 1
+            books.post.attempt(stop)
         return books
 
     def purchase(self, sale: SaleDone) -> Purchase:
@@ -73,48 +52,68 @@ class Oracle:
         )
         return Purchase(sale, basket.store, basket.total, left)
 
-    def _sell(self, books: Books, sale: SaleDone) -> None:
+    def _apply(self, books: Books, fact: Fact, now: int) -> None:
+        match fact:
+            case SaleDone():
+                self._sell(books, fact, now)
+            case ReturnDone():
+                self._give_back(books, fact)
+            case CreditAsked():
+                _ask_credit(books, fact, now)
+            case PointsAsked():
+                _ask_points(books, fact, now)
+            case Paid():
+                _pay(books, fact, now)
+
+    def _sell(self, books: Books, sale: SaleDone, now: int) -> None:
         purchase = self.purchase(sale)
         books.purchases[sale.purchase_id] = purchase
         tendered = sum(tender.amount for tender in sale.tenders)
         if tendered != purchase.total:
             books.complaints.append(f"the till sent {tendered} for a basket worth {purchase.total}")
-        books.points.sell(sale, self._baskets[sale.basket].lines)
+        zone = zone_of(purchase.store)
+        change = books.points.sell(sale, self._baskets[sale.basket].lines, zone)
         if books.credit:
             books.credit.sell(sale)
         if purchase.total:
-            books.confirmations[sale.purchase_id] = bool(books.person.email)
+            books.confirm(sale.purchase_id, now)
+        books.tell_tier(change, now)
 
     def _give_back(self, books: Books, fact: ReturnDone) -> None:
         purchase = books.purchases[fact.purchase_id]
         split = purchase.left.give_back(fact.return_id, fact.parts)
-        books.points.give_back(fact.purchase_id, split)
+        books.points.give_back(fact.purchase_id, split, fact.at, zone_of(purchase.store))
         if books.credit:
             books.credit.give_back(fact.purchase_id, split)
 
 
-def _ask_credit(books: Books, asked: CreditAsked) -> None:
-    must = books.credit is not None and books.credit.approves(asked.amount)
-    if must != asked.approved:
-        wrong = "approved" if asked.approved else "declined"
-        books.complaints.append(f"hold {asked.hold_id} of {asked.amount} was {wrong} against the rules")
+def _ask_credit(books: Books, asked: CreditAsked, now: int) -> None:
+    against = books.credit.objections(asked.amount, now) if books.credit else {"NO_ACCOUNT"}
+    if asked.approved == bool(against) or (against and asked.reason not in against):
+        answer = "approved" if asked.approved else f"declined as {asked.reason}"
+        must = " and ".join(sorted(against)) or "nothing"
+        books.complaints.append(f"hold {asked.hold_id} was {answer}, and {must} speaks against it")
+    if books.credit:
+        books.credit.hold(asked, now)
 
 
-def _ask_points(books: Books, asked: PointsAsked) -> None:
-    if asked.active != max(0, books.points.balance):
-        books.complaints.append(f"{asked.active} points were said to be active, not {books.points.balance}")
-    must = asked.points <= books.points.balance
-    if must != asked.approved:
+def _ask_points(books: Books, asked: PointsAsked, now: int) -> None:
+    active = books.points.purse.active
+    if asked.active != active:
+        books.complaints.append(f"{asked.active} points were said to be active, not {active}")
+    if asked.approved != (asked.points <= active):
         wrong = "approved" if asked.approved else "declined"
         books.complaints.append(f"reservation {asked.reservation_id} was {wrong} against the rules")
     if asked.approved and asked.value != asked.points * POINT_WORTH:
         books.complaints.append(f"{asked.points} points were said to be worth {asked.value}")
+    books.points.reserve(asked, now)
 
 
-def _pay(books: Books, paid: Paid) -> None:
+def _pay(books: Books, paid: Paid, now: int) -> None:
     if books.credit is None:
         books.complaints.append(f"payment {paid.payment_id} without an account")
         return
     if paid.owed != books.credit.owed:
         books.complaints.append(f"{paid.owed} was said to be owed, not {books.credit.owed}")
     books.credit.pay(paid)
+    books.receipt(paid.payment_id, now)
