@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from tests.system.methods import METHODS
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "services").glob("*/README.md")]
 
@@ -31,3 +33,17 @@ def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z][a-z-]*)", (ROOT / "README.md").read_text()))
     assert named <= targets, named - targets
+
+
+def test_every_method_and_test_that_privacy_names_exists() -> None:
+    text = (ROOT / "docs/privacy.md").read_text()
+    calls = set(re.findall(r"`(\w+Service\.\w+)`", text))
+    contract = {name.split("v1.", 1)[1].replace("/", ".") for name in METHODS}
+    assert len(calls) >= 6
+    assert not calls - contract
+    defined = {
+        name
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"def (test_\w+)", path.read_text())
+    }
+    assert not set(re.findall(r"`(test_\w+)`", text)) - defined
