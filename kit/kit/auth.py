@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,10 @@ MERCHANT_METADATA = "langganan-merchant"
 _ALGORITHMS = ["EdDSA", "Ed25519", "ES256", "RS256"]
 _CACHE_MAX = 10_000
 _LEEWAY_S = 30
+# What may name a merchant, everywhere: visible ASCII. And what may name who calls, in logs of access.
+_MERCHANT = re.compile(r"[!-~]{1,64}")
+_LAST_INSTANT = 253_402_300_800  # the end of the year 9999
+_SUBJECT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +101,8 @@ class Verifier:
             raise Unauthenticated("send metadata authorization: Bearer TOKEN", reason="TOKEN_MISSING")
         keys, cluster_keys = self._merchants.current(), self._cluster.current()
         token = authorization[7:].strip()
+        if not token.isascii():
+            raise Unauthenticated("the token is no JSON Web Token", reason="TOKEN_INVALID")
         mark = hashlib.sha256(token.encode()).digest()
         known = self._seen.get(mark)
         if known is None:
@@ -114,6 +121,11 @@ class Verifier:
                 raise Unauthenticated(
                     f"a service names the merchant in metadata {MERCHANT_METADATA}", reason="MERCHANT_MISSING"
                 )
+            if not _MERCHANT.fullmatch(merchant):
+                raise Unauthenticated(
+                    f"metadata {MERCHANT_METADATA} is 1 to 64 visible ASCII characters",
+                    reason="MERCHANT_INVALID",
+                )
             return Caller(merchant, known.subject, known.scopes, True, language)
         if merchant is not None:
             raise PermissionDenied(
@@ -128,7 +140,7 @@ class Verifier:
         of_cluster = bool(self._cluster_issuer) and _issuer(token) == self._cluster_issuer
         try:
             claims = jwt.decode(token, cluster_keys if of_cluster else keys, algorithms=_ALGORITHMS).claims
-        except (JoseError, ValueError) as error:
+        except (JoseError, ValueError, RecursionError) as error:
             raise Unauthenticated(
                 "the token is not signed by a key known here; ask for a new one", reason="TOKEN_INVALID"
             ) from error
@@ -137,19 +149,33 @@ class Verifier:
             raise Unauthenticated(
                 f"the token is for another audience, not {self._audience}", reason="TOKEN_WRONG_AUDIENCE"
             )
-        expires_at, subject = claims.get("exp"), claims.get("sub")
-        if not isinstance(expires_at, (int, float)) or not isinstance(subject, str):
+        expires_at, begins_at = _instant(claims, "exp"), _instant(claims, "nbf")
+        subject = claims.get("sub")
+        if expires_at is None or not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
             raise Unauthenticated("the token has no sub or exp", reason="TOKEN_INVALID")
-        if isinstance(claims.get("nbf"), (int, float)) and claims["nbf"] > time.time() + _LEEWAY_S:
+        if begins_at is not None and begins_at > time.time() + _LEEWAY_S:
             raise Unauthenticated("the token is not valid yet", reason="TOKEN_INVALID")
         if of_cluster:
             scopes = self._service_scopes.get(subject, frozenset())
-            return _Verified(subject, None, scopes, True, float(expires_at))
-        merchant = claims.get("merchant_id")
-        if not isinstance(merchant, str) or not merchant:
-            raise Unauthenticated("the token names no merchant_id", reason="TOKEN_INVALID")
-        scopes = frozenset(str(claims.get("scope", "")).split())
-        return _Verified(subject, merchant, scopes, False, float(expires_at))
+            return _Verified(subject, None, scopes, True, expires_at)
+        merchant, scope = claims.get("merchant_id"), claims.get("scope", "")
+        if not isinstance(merchant, str) or not _MERCHANT.fullmatch(merchant):
+            raise Unauthenticated(
+                "the token's merchant_id is not 1 to 64 visible ASCII characters", reason="TOKEN_INVALID"
+            )
+        if not isinstance(scope, str):
+            raise Unauthenticated("the token's scope is no text", reason="TOKEN_INVALID")
+        return _Verified(subject, merchant, frozenset(scope.split()), False, expires_at)
+
+
+def _instant(claims: Mapping[str, object], name: str) -> float | None:
+    """Return a claim of seconds since 1970, None where it is absent; infinity and NaN never end."""
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LAST_INSTANT:
+        raise Unauthenticated(f"the token's {name} is no instant", reason="TOKEN_INVALID")
+    return float(value)
 
 
 def _issuer(token: str) -> object:
@@ -157,5 +183,5 @@ def _issuer(token: str) -> object:
     try:
         body = token.split(".")[1]
         return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))).get("iss")
-    except (IndexError, ValueError, AttributeError):
+    except (IndexError, ValueError, AttributeError, RecursionError):
         return None

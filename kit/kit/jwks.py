@@ -34,16 +34,16 @@ class KeyFiles:
         return self._keys
 
     def _look(self) -> None:
-        stamps = tuple(f.stat().st_mtime_ns for f in self._files)
-        if stamps == self._stamps:
-            return
         try:
+            stamps = tuple(f.stat().st_mtime_ns for f in self._files)
+            if stamps == self._stamps:
+                return
             keys = [key for f in self._files for key in json.loads(f.read_text())["keys"]]
             self._keys = KeySet.import_key_set({"keys": keys}) if keys else KeySet([])
-        except (JoseError, ValueError, KeyError, TypeError) as error:
+        except (JoseError, OSError, ValueError, KeyError, TypeError) as error:
             if self._stamps is None:
                 raise
-            # A file caught half-written: the keys that were known go on until it can be read.
+            # A file caught half-written or between two: the keys that were known go on until it can be read.
             log.warning("jwks_unreadable", error=type(error).__name__)
             return
         self._stamps = stamps

@@ -18,7 +18,7 @@ from kit.errors import NotFound, ResourceExhausted
 from kit.rpc import build_server, validation
 from kit.rpc.server import scopes_of
 from kit.settings import ServiceSettings
-from kit.testing import Keys, eventually
+from kit.testing import Keys, error_info, eventually
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
 from langganan.types.v1 import line_pb2, tender_pb2
@@ -290,3 +290,21 @@ async def test_metadata_without_end_is_refused_and_the_server_goes_on(till: Till
     assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE)
     assert till.servicer.callers == []
     await till.get()
+
+
+async def test_what_decides_who_calls_is_believed_once_or_not_at_all(till: Till, cluster_keys: Keys) -> None:
+    stub = messages_pb2_grpc.MessageServiceStub(till.channel)
+    good = f"Bearer {till.keys.token(scopes=SCOPE)}"
+    claims = {"merchant": None, "issuer": "cluster", "subject": "system:serviceaccount:customers"}
+    service = f"Bearer {cluster_keys.token(**claims)}"
+    for pairs in (
+        [("authorization", good), ("authorization", good)],
+        [("authorization", service), ("langganan-merchant", "toko"), ("langganan-merchant", "warung")],
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.GetMessage(messages_pb2.GetMessageRequest(message_id=ID), metadata=tuple(pairs))
+        assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        assert error_info(caught.value).reason == "METADATA_REPEATED"
+    _, reason, _ = await till.refusal(authorization=service, langganan_merchant="a b")
+    assert reason == "MERCHANT_INVALID"
+    assert till.servicer.callers == []

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc
 
 from kit import auth
+from kit.errors import Unauthenticated
 from kit.rpc.interceptor import Behaviour, Interceptor
+
+_DECIDES = ("authorization", auth.MERCHANT_METADATA)
 
 
 class AuthInterceptor(Interceptor):
@@ -26,7 +29,7 @@ class AuthInterceptor(Interceptor):
             return behaviour
 
         async def allowed(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            metadata = {k: v for k, v in context.invocation_metadata() or () if isinstance(v, str)}
+            metadata = _once(context.invocation_metadata() or ())
             language = "en" if metadata.get("accept-language", "").lower().startswith("en") else "id"
             who = self._verifier.verify(
                 metadata.get("authorization"), metadata.get(auth.MERCHANT_METADATA), language
@@ -36,3 +39,18 @@ class AuthInterceptor(Interceptor):
             return await behaviour(request, context)
 
         return allowed
+
+
+def _once(pairs: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Return the texts of the metadata; raise where what decides is sent twice.
+
+    Whoever stands between may have checked the one, and we would believe the other.
+    """
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        if not isinstance(value, str):
+            continue
+        if name in found and name in _DECIDES:
+            raise Unauthenticated(f"metadata {name} is sent twice; send it once", reason="METADATA_REPEATED")
+        found[name] = value
+    return found
