@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from loyalty.accounts.expiry import expire, lapsed, notice
 from loyalty.accounts.merge import transfer
 from loyalty.accounts.model import Account, Book, Cause
+from loyalty.days import begins, turned
 from tests.loyalty.books import AT, TODAY, check
 
 STEPS = st.lists(
@@ -165,6 +166,23 @@ def test_what_no_reservation_keeps_lapses(lots, holds, free):
     assert lapsed(book, TODAY) == free
     assert expire(book, TODAY) == sum(free.values())
     check(book)
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "last", "day"),
+    [
+        ("Asia/Jakarta", "2026-03-02T16:59:59Z", None, date(2026, 3, 2)),
+        ("Asia/Jakarta", "2026-03-02T17:00:00Z", date(2026, 3, 2), date(2026, 3, 3)),
+        ("Asia/Jakarta", "2026-03-09T17:00:00Z", date(2026, 3, 2), date(2026, 3, 10)),
+        ("", "2026-03-03T00:00:00Z", date(2026, 3, 2), date(2026, 3, 3)),
+        # In St John's of 2010 clocks went from 00:01 on the 7th back to 23:01 on the 6th.
+        ("America/St_Johns", "2010-11-07T02:45:00Z", date(2010, 11, 6), date(2010, 11, 7)),
+    ],
+)
+def test_a_day_turns_at_its_own_midnight_and_never_comes_back(zone, now, last, day):
+    at = datetime.fromisoformat(now)
+    assert turned(at, zone, last) == day
+    assert last is None or begins(last + timedelta(days=1), zone) <= at
 
 
 def test_an_expiry_is_an_entry_of_the_lot_as_its_last_day_ended():

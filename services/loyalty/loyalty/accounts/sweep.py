@@ -20,7 +20,7 @@ from loyalty import metrics
 from loyalty.accounts import store
 from loyalty.accounts.expiry import expire, notice
 from loyalty.accounts.model import Book
-from loyalty.days import begins, local_day
+from loyalty.days import begins, turned
 from loyalty.events import TOPIC, points_expiring
 from loyalty.programs.model import Program
 from loyalty.programs.store import Catalogue, Programs
@@ -81,10 +81,7 @@ class Days:
 
 def _day(book: Book, now: datetime, catalogue: Catalogue) -> Day:
     account = book.account
-    day = local_day(now, account.time_zone)
-    if account.swept_on is not None:
-        # Clocks that go back over midnight do not bring a day back.
-        day = max(day, account.swept_on + timedelta(days=1))
+    day = turned(now, account.time_zone, account.swept_on)
     begin = begins(day, account.time_zone)
     return Day(book, day, begin, catalogue.at(account.merchant_id, begin))
 
