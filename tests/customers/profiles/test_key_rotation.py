@@ -19,6 +19,7 @@ from google.type.date_pb2 import Date
 
 from customers.app import build
 from customers.settings import Settings
+from customers.vault import rotate
 from customers.vault.plugins import FileKeys, KeyUnavailable
 from customers.vault.rotate import Rotation
 from customers.vault.seal import BlindIndex, Keyring
@@ -162,6 +163,41 @@ async def test_data_keys_are_wrapped_anew_while_everything_serves(shop: Shop, po
     await is_whole(later, known[0].customer_id, 0)
     await person(till, point, 9_000)
     assert "key k1" not in await shop.rotation().uses()
+
+
+async def test_a_rotation_that_was_broken_off_is_run_again(
+    shop: Shop, point: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = await shop.process()
+    await till.set_merchant()
+    known = [await person(till, point, n) for n in range(12)]
+
+    def add(content: Any) -> None:
+        content["keys"]["k2"] = a_key()
+        content["current"] = "k2"
+
+    shop.change(add)
+    monkeypatch.setattr(rotate, "PAGE", 3)
+    rotation, pages = shop.rotation(), 0
+
+    async def dies(page: Any) -> int:
+        nonlocal pages
+        pages += 1
+        if pages == 2:
+            raise ConnectionResetError("the operator's terminal is gone")
+        return 0
+
+    monkeypatch.setattr(rotation, "_reindex", dies)
+    with pytest.raises(ConnectionResetError):
+        await rotation.run()
+    assert await shop.rotation().uses() == {"key k1": 6, "key k2": 6} | indexed(await shop.rotation().uses())
+    assert (await shop.rotation().run()).wrapped == 6, "what was done is passed over"
+    assert "key k1" not in await shop.rotation().uses()
+    await is_whole(till, known[0].customer_id, 0)
+
+
+def indexed(uses: dict[str, int]) -> dict[str, int]:
+    return {name: number for name, number in uses.items() if name.startswith("index")}
 
 
 async def test_an_index_key_is_rotated_in_three_steps_and_both_are_looked_up_meanwhile(
