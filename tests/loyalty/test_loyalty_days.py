@@ -171,6 +171,16 @@ async def test_reserved_points_do_not_expire_until_they_are_free(timed):
     assert await points_of(timed, other) == (0, 0, 0, 0)
 
 
+async def test_a_redemption_after_the_last_day_uses_the_points_that_its_reservation_kept(timed):
+    customer = await earned(timed, 100)
+    await timed.given(customer, 50)
+    timed.run.clock.advance(BEFORE_END - NOON)
+    held = await timed.reserve(customer, 60)
+    await timed.wake(END)
+    await timed.deliver(timed.sale(customer, [600], points=[(600, held.reservation_id)], at=END))
+    assert await points_of(timed, customer) == (50, 50, 0, 0)
+
+
 async def test_a_reservation_made_later_keeps_no_points_that_have_lapsed(timed):
     customer = await earned(timed, 100)
     await timed.given(customer, 50)
