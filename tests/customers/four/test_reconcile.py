@@ -102,6 +102,18 @@ async def test_a_posting_deleted_or_doubled_by_hand_is_named(
     assert any(named.format(**ids) in d.what and told in d.found for d in found), found
 
 
+async def test_a_sale_that_is_not_readable_is_named_and_stops_nobody_else(shop: Any, booked: Any) -> None:
+    customer, ids = await a_day(shop)
+    pool = shop.four.customers.pool
+    await pool.execute("UPDATE purchases SET body = '\\xff' WHERE purchase_id = $1", ids["cash"])
+    (found,) = await differences(shop, booked)
+    assert (found.check, found.customer_id, found.found) == ("customers", customer, "not readable")
+    assert ids["cash"] in found.what
+    again = [fact.payload.purchase_id async for fact in facts(pool, all_of(shop)) if "completed" in fact.type]
+    assert sorted(again) == sorted(set(ids.values()) & set(again))
+    assert len(again) == 3
+
+
 async def test_a_return_of_an_older_sale_is_compared_on_its_own_day(shop: Any, booked: Any) -> None:
     customer = await shop.customer("Budi", next(PHONES))
     purchase = await shop.sale(customer, 70_000, on_account=True)

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from customers.peers import open_peers
-from customers.reconcile.model import Sold, compare_credit, compare_loyalty
+from customers.reconcile.model import Sold, compare_credit, compare_here, compare_loyalty
 from customers.reconcile.peers import Booked
 from customers.reconcile.store import sold
 from kit import db
@@ -67,6 +67,7 @@ async def _compare(booked: Booked, merchant_id: str, page: Sequence[Sold]) -> li
         difference
         for sale in page
         for difference in (
+            *compare_here(sale),
             *compare_loyalty(sale, at_loyalty.get(sale.purchase_id)),
             *compare_credit(sale, at_credit.get(sale.purchase_id, {})),
         )

@@ -27,13 +27,14 @@ class OnAccount:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A sale with all its returns; customer_id "" for nobody's."""
+    """A sale with all its returns; customer_id "" for nobody's. Not readable: nothing more is known of it."""
 
     merchant_id: str
     purchase_id: str
     customer_id: str
     on_account: Sequence[OnAccount]
     returns: Sequence[Back]
+    readable: bool = True
 
     def differs(self, check: str, what: str, must: int | str, found: int | str) -> Difference:
         """What is wrong with this sale."""
@@ -70,9 +71,14 @@ class AtCredit:
     returns: Mapping[str, tuple[int, int]]
 
 
+def compare_here(sold: Sold) -> list[Difference]:
+    """Name a sale that cannot be compared: what was told of it, or of a return, is not readable any more."""
+    return [] if sold.readable else [sold.differs("customers", "the facts", "readable", "not readable")]
+
+
 def compare_loyalty(sold: Sold, booked: AtLoyalty | None) -> list[Difference]:
     """Name what loyalty lacks of a customer's sale, and where its entries do not say what it noted."""
-    if not sold.customer_id:
+    if not sold.customer_id or not sold.readable:
         return []
     if booked is None:
         return [sold.differs("loyalty", "the booking", "once", "missing")]

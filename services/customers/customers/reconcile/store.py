@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from customers.reconcile.model import Back, OnAccount, Sold
 from kit import db
 from kit.ids import valid_customer_id
@@ -50,22 +52,23 @@ async def sold(pool: db.Pool, from_time: datetime, to_time: datetime) -> AsyncIt
 async def _with_returns(conn: db.Conn, rows: list[Any], to_time: datetime) -> list[Sold]:
     if not rows:
         return []
-    returns: dict[tuple[str, str], list[PurchaseReturned]] = {}
+    returns: dict[tuple[str, str], list[bytes]] = {}
     async for row in queries.returns_of(
         conn,
         merchants=[r["merchant_id"] for r in rows],
         purchases=[r["purchase_id"] for r in rows],
         to_time=to_time,
     ):
-        event = PurchaseReturned.FromString(row["body"])
-        returns.setdefault((row["merchant_id"], str(row["purchase_id"])), []).append(event)
-    return [
-        _sold(
-            PurchaseCompleted.FromString(row["body"]),
-            returns.get((row["merchant_id"], str(row["purchase_id"])), []),
-        )
-        for row in rows
-    ]
+        returns.setdefault((row["merchant_id"], str(row["purchase_id"])), []).append(row["body"])
+    return [_read(row, returns.get((row["merchant_id"], str(row["purchase_id"])), [])) for row in rows]
+
+
+def _read(row: Any, returns: list[bytes]) -> Sold:
+    try:
+        sale = PurchaseCompleted.FromString(row["body"])
+        return _sold(sale, [PurchaseReturned.FromString(body) for body in returns])
+    except DecodeError:
+        return Sold(row["merchant_id"], str(row["purchase_id"]), row["customer_id"], (), (), readable=False)
 
 
 def _sold(sale: PurchaseCompleted, returns: list[PurchaseReturned]) -> Sold:

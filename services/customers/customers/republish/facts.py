@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+import structlog
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from customers.purchases.tenders import as_told
@@ -16,6 +18,8 @@ from langganan.events.v1.customers_pb2 import CustomerErased
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted, PurchaseReturned
 
 queries = db.load(__file__)
+log = structlog.get_logger()
+Told = TypeVar("Told", bound=Message)
 PAGE = 200
 _NIL = "00000000-0000-0000-0000-000000000000"
 
@@ -70,7 +74,10 @@ async def _sales(pool: db.Pool, span: Span) -> AsyncIterator[Fact]:
     place = {"after_at": "received_at", "after_id": "purchase_id"}
     async for row in _pages(pool, span, queries.purchases, after, place):
         id_ = str(row["purchase_id"])
-        event = as_told(PurchaseCompleted.FromString(row["body"]))
+        sale = _readable(PurchaseCompleted, row)
+        if sale is None:
+            continue
+        event = as_told(sale)
         key = row["customer_id"] or id_
         told = Outgoing("purchase-completed", row["merchant_id"], key, event, row["received_at"])
         yield (row["received_at"], 0, id_, 0), told
@@ -81,7 +88,9 @@ async def _returns(pool: db.Pool, span: Span) -> AsyncIterator[Fact]:
     place = {"after_at": "received_at", "after_id": "purchase_id", "after_revision": "revision"}
     async for row in _pages(pool, span, queries.returns, after, place):
         id_ = str(row["purchase_id"])
-        event = PurchaseReturned.FromString(row["body"])
+        event = _readable(PurchaseReturned, row)
+        if event is None:
+            continue
         key = event.customer_id or id_
         told = Outgoing("purchase-returned", row["merchant_id"], key, event, row["received_at"])
         yield (row["received_at"], 1, id_, row["revision"]), told
@@ -99,3 +108,12 @@ async def _erasures(pool: db.Pool, span: Span) -> AsyncIterator[Fact]:
             "customer-erased", names["merchant_id"], names["customer_id"], event, row["erased_at"]
         )
         yield (row["erased_at"], 2, names["customer_id"], 0), told
+
+
+def _readable(kind: type[Told], row: Any) -> Told | None:
+    """Return what was told; what is not readable any more is passed over and logged: the audit names it."""
+    try:
+        return kind.FromString(row["body"])
+    except DecodeError:
+        log.error("fact_not_readable", merchant=row["merchant_id"], purchase=str(row["purchase_id"]))
+        return None
