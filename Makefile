@@ -55,6 +55,11 @@ token: setup ## Print a token for grpcurl (MERCHANT=…)
 demo: setup ## Play real baskets through the stack and reconcile (BASKETS=2000, REPORT=file.json)
 	@$(BIN)/python -m local demo
 
+.PHONY: chaos
+chaos: setup ## Kill everything now and then while baskets are sold (KILLS=20, SEED=7), then outages of a minute
+	@$(BIN)/python -m local chaos
+	@OUTAGE_SECONDS=60 $(BIN)/pytest -q tests/system/test_outages.py
+
 .PHONY: schema
 schema: setup ## Write each schema.sql again from its migrations
 	@$(BIN)/python -m local schema

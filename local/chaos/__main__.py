@@ -21,7 +21,7 @@ from local.part import PartFailed
 from local.settings import LocalSettings
 
 DAYS = 18
-SAMPLE = 20  # baskets of the year for one of its first 18 days
+SAMPLE = 20  # baskets of the sample for one of its first 18 days
 
 
 def main() -> int:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import grpc
 from rich.console import Console
 
 from local.chaos.killer import POLL_SECONDS, Killer
 from local.demo.__main__ import STAGES, Run
-from local.demo.gateway import Gateway
+from local.demo.gateway import AGAIN, Gateway, Reply, Request
 from local.demo.script import DAY
 from local.settings import LocalSettings
 from local.stack import Stack
@@ -38,6 +40,26 @@ class ChaosStack(Stack):
         await super().settled(seconds)
 
 
+class StubbornGateway(Gateway):
+    """Tills that repeat a call under the same ids until it is answered, and wait for who is to die."""
+
+    def __init__(self, addresses: Mapping[str, str], token: str, killer: Killer) -> None:
+        super().__init__(addresses, token)
+        self._killer = killer
+
+    async def call(
+        self, name: str, method: grpc.aio.UnaryUnaryMultiCallable[Request, Reply], request: Request
+    ) -> Reply:
+        """Send a request until it is answered; a final error is raised as grpc.aio.AioRpcError."""
+        await self._killer.at_the_gate()
+        while True:
+            try:
+                return await super().call(name, method, request)
+            except grpc.aio.AioRpcError as error:
+                if error.code() not in AGAIN:
+                    raise
+
+
 class ChaosRun(Run):
     """The first `days` days of a sample of `wanted` baskets, with `kills` kills among them."""
 
@@ -52,7 +74,7 @@ class ChaosRun(Run):
         stack = ChaosStack(settings, start=begins, apart=True, overrides=IMPATIENT, say=self._say)
         stack.killer = Killer(stack, self._kills, self._seed, self._share, self._say)
         async with stack:
-            gateway = Gateway(stack.grpc, stack.token())
+            gateway = StubbornGateway(stack.grpc, stack.token(), stack.killer)
             killing = asyncio.create_task(stack.killer.run())
             work = asyncio.create_task(self._work(stack, gateway, started))
             try:
