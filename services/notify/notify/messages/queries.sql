@@ -110,14 +110,39 @@ LIMIT :limit;
 -- name: claim_messages
 -- Takes what is due, SENDING whose lease has run out included, and what was held until now, and begins an
 -- attempt of each. SKIP LOCKED: many workers may claim at once. Without the customer locks: `attempts`
--- fences what finishes later.
-WITH due AS MATERIALIZED (
-    SELECT merchant_id, message_id
-    FROM messages
-    WHERE state IN ('PENDING', 'SENDING') AND due_at <= clock_timestamp()
-    ORDER BY due_at
+-- fences what finishes later. Of what is due every merchant's longest waiting comes first, then every
+-- merchant's second, so that one chain's backlog never starves the rest.
+WITH RECURSIVE merchants AS (
+    (SELECT merchant_id FROM messages WHERE state IN ('PENDING', 'SENDING') ORDER BY merchant_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT m.merchant_id FROM messages AS m
+        WHERE m.state IN ('PENDING', 'SENDING') AND m.merchant_id > merchants.merchant_id
+        ORDER BY m.merchant_id LIMIT 1
+    )
+    FROM merchants
+    WHERE merchants.merchant_id IS NOT NULL
+),
+turns AS MATERIALIZED (
+    SELECT mine.merchant_id, mine.message_id
+    FROM merchants
+    CROSS JOIN LATERAL (
+        SELECT m.merchant_id, m.message_id, m.due_at, row_number() OVER (ORDER BY m.due_at) AS turn
+        FROM messages AS m
+        WHERE m.merchant_id = merchants.merchant_id
+            AND m.state IN ('PENDING', 'SENDING') AND m.due_at <= clock_timestamp()
+        ORDER BY m.due_at
+        LIMIT :limit
+    ) AS mine
+    ORDER BY mine.turn, mine.due_at
     LIMIT :limit
-    FOR NO KEY UPDATE SKIP LOCKED
+),
+due AS MATERIALIZED (
+    SELECT merchant_id, message_id
+    FROM messages JOIN turns USING (merchant_id, message_id)
+    WHERE state IN ('PENDING', 'SENDING') AND due_at <= clock_timestamp()
+    ORDER BY merchant_id, message_id
+    FOR NO KEY UPDATE OF messages SKIP LOCKED
 ),
 held AS MATERIALIZED (
     SELECT merchant_id, message_id
