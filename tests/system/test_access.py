@@ -110,6 +110,7 @@ class Tried:
     changed: list[str]
     owner: Outcome
     revealed: set[str]
+    page: str  # what became of the owner's page token in the stranger's hand; empty: there was none
     masked: Callable[[Outcome], str]
 
 
@@ -138,11 +139,24 @@ async def tried(stack: Stack, door: Door) -> dict[str, Tried]:
     await stack.settled()
     late = {table for table, rows in (await books()).items() if rows != before[table]}
     assert not late, f"what a stranger did reached the owner's {late} afterwards"
+    pages = {name: await _page(owner, stranger, name) for name in sorted(METHODS)}
     masked = partial(_masked, owner.names, invented)
     return {
-        name: Tried(real, nobody, changed, await owner.knock(name, request), revealed, masked)
+        name: Tried(real, nobody, changed, await owner.knock(name, request), revealed, pages[name], masked)
         for name, (request, real, nobody, changed, revealed) in found.items()
     }
+
+
+async def _page(owner: Shop, stranger: Shop, name: str) -> str:
+    """Give a token of the owner's second page, where there is one, to the stranger."""
+    if "page_token" not in METHODS[name].descriptor.input_type.fields_by_name:
+        return ""
+    content = {**REQUESTS[name](owner.names), "pageSize": 1}
+    first = await owner.call(name, content)
+    if not first.next_page_token:
+        return ""
+    assert (await owner.knock(name, {**content, "pageToken": first.next_page_token})).ok
+    return (await stranger.knock(name, {**content, "pageToken": first.next_page_token})).reason
 
 
 def _shop(stack: Stack, door: Door, kind: str) -> Shop:
@@ -192,6 +206,12 @@ async def test_no_method_lets_a_merchant_into_anothers_books(name: str, tried: d
     assert result.revealed == set(), "a stranger was told what is the owner's"
     # What is another's looks like what does not exist, so that nobody learns even that it is there.
     assert result.masked(result.real) == result.masked(result.invented)
+
+
+async def test_a_page_token_is_of_no_use_to_another_merchant(tried: dict[str, Tried]) -> None:
+    pages = {name: result.page for name, result in tried.items() if result.page}
+    assert set(pages.values()) == {"INVALID_PAGE_TOKEN"}, pages
+    assert len(pages) >= 3
 
 
 # Its owner hears more than a stranger, for the same request.
