@@ -10,7 +10,8 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 from prometheus_client import REGISTRY
 
-from kit.events import Handler, Outgoing
+from kit.db import Conn
+from kit.events import Handler, Outgoing, Received
 from kit.events.envelope import as_record
 from kit.events.trouble import TooManyPoisoned
 from kit.testing import eventually
@@ -233,4 +234,19 @@ async def test_a_record_written_yesterday_is_known_by_yesterdays_inbox(shop, eve
     consumer = shop.consumer()
     await consumer.process([old])
     await consumer.process([old])
+    assert await shop.effects() == ["tea"]
+
+
+async def test_a_connection_that_breaks_in_the_middle_of_an_answer_is_nobodys_fault(
+    shop, event: Event
+) -> None:
+    async def breaks(conn: Conn, events: list[Received]) -> None:
+        # What asyncpg raises when the server is killed while it reads an answer.
+        raise asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress")
+
+    consumer = shop.consumer(handlers={"bought": Handler(StringValue, breaks)})
+    with pytest.raises(asyncpg.InternalClientError):
+        await shop.deliver(event("tea"), to=consumer)
+    assert await shop.parked() == []
+    await shop.deliver(event("tea"))
     assert await shop.effects() == ["tea"]
