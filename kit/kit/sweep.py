@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 
 from kit import db, metrics
 from kit.clock import Clock
+from kit.events import trouble
 
 log = structlog.get_logger()
 CLAIM_MAX = 200
+Key = TypeVar("Key", bound=tuple[str, str])  # merchant, customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,35 @@ class Sweep:
     run: Callable[[db.Conn, datetime], Awaitable[int]] | None = None
     io: Callable[[datetime], Awaitable[int]] | None = None
     waiting: Callable[[db.Conn, datetime], Awaitable[bool]] | None = None
+
+
+async def apart(
+    conn: db.Conn, sweep: str, claimed: Sequence[Key], work: Callable[[Sequence[Key]], Awaitable[int]]
+) -> int:
+    """Let `work` do all claimed, who are locked; where that fails, each alone, but for whoever fails then.
+
+    So one customer whose books are broken keeps nobody else waiting. Returns how many things were done: not
+    counting those left out, which are due again at the next round, logged and counted as failed.
+    """
+    try:
+        async with conn.transaction():
+            return await work(claimed)
+    except Exception as error:
+        if trouble.blameless(error, conn):
+            raise
+    done = 0
+    for one in claimed:
+        try:
+            async with conn.transaction():
+                done += await work([one])
+        except Exception as error:
+            if trouble.blameless(error, conn):
+                raise
+            metrics.SWEEP_FAILED.labels(sweep).inc()
+            log.exception(
+                "left_out", sweep=sweep, merchant=one[0], customer=one[1], error=type(error).__name__
+            )
+    return done
 
 
 class Sweeper:

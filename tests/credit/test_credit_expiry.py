@@ -311,3 +311,17 @@ async def test_holds_that_wait_to_be_heard_of_keep_no_other_from_expiring(alone)
     credit.run.clock.advance(SECOND)
     assert await sweeper(credit).look() == 1
     assert await sweeper(credit).waiting()
+
+
+async def test_an_account_that_was_tampered_with_keeps_nobody_elses_credit(alone):
+    credit = await alone()
+    broken, well = await credit.open(limit=100_000), await credit.open(limit=100_000)
+    held = {one: (await credit.authorize(one, 60_000)).hold_id for one in (broken, well)}
+    # Less is held than its hold holds: to release it would make it less than nothing.
+    await credit.run.pool.execute("UPDATE accounts SET held = 10 WHERE customer_id = $1", broken)
+    assert await pass_by(credit, LIFE) == 1
+    assert (await credit.hold(well, held[well])).state == holds_pb2.HOLD_STATE_EXPIRED
+    assert (await credit.hold(broken, held[broken])).state == holds_pb2.HOLD_STATE_PENDING
+    await credit.run.pool.execute("UPDATE accounts SET held = 60000 WHERE customer_id = $1", broken)
+    assert await sweeper(credit).look() == 1
+    await credit.check_books(broken)

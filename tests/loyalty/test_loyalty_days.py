@@ -291,3 +291,15 @@ async def test_more_customers_than_one_transaction_may_lock_are_all_done(timed):
     await timed.deliver(*(timed.registered(c) for c in customers))
     timed.run.clock.advance(timedelta(days=1))
     assert [await timed.run.sweep("days") for _ in range(3)] == [200, 30, 0]
+
+
+async def test_an_account_that_was_tampered_with_keeps_nobody_else_from_their_day(timed):
+    broken, well = await earned(timed, 100), await earned(timed, 70)
+    # Its lots hold more than it says: booking their end would make a balance below zero.
+    await timed.run.pool.execute("UPDATE accounts SET in_lots = 40 WHERE customer_id = $1", broken)
+    assert await timed.wake(END) == 1
+    assert await points_of(timed, well) == (0, 0, 0, 0)
+    assert await timed.entries(broken) == [("EARN", 100, "")], "nothing of its day is half done"
+    await timed.run.pool.execute("UPDATE accounts SET in_lots = 100 WHERE customer_id = $1", broken)
+    assert await timed.wake(END) == 1
+    assert await points_of(timed, broken) == (0, 0, 0, 0)

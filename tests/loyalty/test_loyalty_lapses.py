@@ -231,3 +231,16 @@ async def test_more_accounts_than_one_transaction_may_lock_are_all_done(timed):
     timed.run.clock.advance(QUARTER)
     await heard(timed, NOON + QUARTER)
     assert [await lapse(timed) for _ in range(3)] == [200, 10, 0]
+
+
+async def test_an_account_that_was_tampered_with_keeps_nobody_elses_points(timed):
+    (broken, of_broken), (well, of_well) = await holding(timed), await holding(timed)
+    await timed.run.pool.execute("UPDATE accounts SET reserved = 0 WHERE customer_id = $1", broken)
+    timed.run.clock.advance(QUARTER)
+    await heard(timed, NOON + QUARTER)
+    assert await lapse(timed) == 1
+    assert await state(timed, well, of_well) == EXPIRED
+    assert await state(timed, broken, of_broken) == HELD
+    await timed.run.pool.execute("UPDATE accounts SET reserved = 60 WHERE customer_id = $1", broken)
+    assert await lapse(timed) == 1
+    assert await state(timed, broken, of_broken) == EXPIRED

@@ -18,9 +18,9 @@ from langganan.loyalty.v1 import (
     redemptions_pb2_grpc,
     tiers_pb2_grpc,
 )
+from loyalty.accounts import sweep as days
 from loyalty.accounts.handlers import CustomerHandlers, lock
 from loyalty.accounts.rpc import AccountService
-from loyalty.accounts.sweep import Days
 from loyalty.audit.checks import AUDIT
 from loyalty.bookings.rpc import BookingService
 from loyalty.exports.rpc import ExportService
@@ -85,8 +85,8 @@ async def build(runtime: Runtime[Settings]) -> Service:
             },
         ),
         sweeps=[
-            Sweep("reservations", settings.sweep_s, run=lapses.run, waiting=lapses.waiting),
-            Sweep("days", settings.sweep_s, run=Days(programs).run),
+            Sweep(lapses.NAME, settings.sweep_s, run=lapses.run, waiting=lapses.waiting),
+            Sweep(days.NAME, settings.sweep_s, run=days.Days(programs).run),
         ],
         audit=AUDIT,
         batchers=[batcher],

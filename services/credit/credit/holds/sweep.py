@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from credit import metrics
+from credit.accounts.model import Key
 from credit.holds import store
 from credit.holds.model import lapse
 from kit import db
 from kit.events import horizon
-from kit.sweep import CLAIM_MAX, Sweep
+from kit.sweep import CLAIM_MAX, Sweep, apart
 
 # Sales are what uses a hold, and customers says them.
 HEARD_FROM = "customers"
+NAME = "expire-holds"
 INTERVAL_S = 5.0
 
 
 def sweep() -> Sweep:
     """The sweep that lets holds expire."""
-    return Sweep("expire-holds", INTERVAL_S, run=expire, waiting=waiting)
+    return Sweep(NAME, INTERVAL_S, run=expire, waiting=waiting)
 
 
 async def expire(conn: db.Conn, now: datetime) -> int:
@@ -32,6 +35,10 @@ async def expire(conn: db.Conn, now: datetime) -> int:
     keys = await store.claim_lapsed(conn, min(now, heard), CLAIM_MAX)
     if not keys:
         return 0
+    return await apart(conn, NAME, sorted(keys), lambda some: _close(conn, some, now, heard))
+
+
+async def _close(conn: db.Conn, keys: Sequence[Key], now: datetime, heard: datetime) -> int:
     pending = await store.lapsed(conn, keys, now)
     closed = [(hold, after) for hold, parked in pending if (after := lapse(hold, now, heard, parked))]
     await store.close(conn, closed)

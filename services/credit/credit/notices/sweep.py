@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from credit import events as facts
 from credit import metrics
 from credit.accounts import store as accounts
+from credit.accounts.model import Key
 from credit.invoices import store as invoices
 from credit.notices import store
 from credit.notices.model import Steps, begun, notice
 from kit import db, events
-from kit.sweep import CLAIM_MAX, Sweep
+from kit.sweep import CLAIM_MAX, Sweep, apart
 
+NAME = "notices"
 INTERVAL_S = 30.0
 
 
@@ -22,7 +25,7 @@ def sweep(steps: Steps) -> Sweep:
     async def run(conn: db.Conn, now: datetime) -> int:
         return await give(conn, steps, now)
 
-    return Sweep("notices", INTERVAL_S, run=run)
+    return Sweep(NAME, INTERVAL_S, run=run)
 
 
 async def give(conn: db.Conn, steps: Steps, now: datetime) -> int:
@@ -34,6 +37,10 @@ async def give(conn: db.Conn, steps: Steps, now: datetime) -> int:
     keys = await store.claim(conn, wanted, CLAIM_MAX)
     if not keys:
         return 0
+    return await apart(conn, NAME, sorted(keys), lambda some: _give(conn, some, steps, now))
+
+
+async def _give(conn: db.Conn, keys: Sequence[Key], steps: Steps, now: datetime) -> int:
     found = await accounts.read(conn, keys)
     until = {key: account.local_date(now) + steps.horizon for key, account in found.items()}
     owed = await invoices.due_until(conn, until)

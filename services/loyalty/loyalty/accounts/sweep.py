@@ -15,7 +15,7 @@ from kit import events
 from kit.db import Conn
 from kit.errors import DomainError
 from kit.events import Outgoing
-from kit.sweep import CLAIM_MAX
+from kit.sweep import CLAIM_MAX, apart
 from loyalty import metrics
 from loyalty.accounts import store
 from loyalty.accounts.expiry import expire, notice
@@ -29,6 +29,7 @@ from loyalty.tiers.model import TierChange, daily_change, decides_daily
 from loyalty.tiers.plugins import TierFacts
 
 log = structlog.get_logger()
+NAME = "days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,11 @@ class Days:
         claimed = [row async for row in store.queries.claim_days(conn, now=now, limit=CLAIM_MAX)]
         if not claimed:
             return 0
-        # The locks are held: what is read from here on, the last holder has committed.
         keys = [(row["merchant_id"], row["customer_id"]) for row in claimed]
+        return await apart(conn, NAME, keys, lambda some: self._turn(conn, some, now))
+
+    async def _turn(self, conn: Conn, keys: Sequence[store.Key], now: datetime) -> int:
+        # The locks are held: what is read from here on, the last holder has committed.
         books = list((await store.load(conn, keys)).values())
         catalogue = await self._programs.catalogue(conn, {key[0] for key in keys})
         days = [_day(book, now, catalogue) for book in books]

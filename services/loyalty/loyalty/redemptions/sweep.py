@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from kit.db import Conn
 from kit.events import horizon
-from kit.sweep import CLAIM_MAX
+from kit.sweep import CLAIM_MAX, apart
 from loyalty import metrics
 from loyalty.accounts import store as accounts
 from loyalty.redemptions import store
 from loyalty.redemptions.model import lapse
 
+NAME = "reservations"
 HEARS = "customers"
 """The topic on which sales are told."""
 
@@ -26,6 +28,10 @@ async def run(conn: Conn, now: datetime) -> int:
     keys = await store.claim_holders(conn, until, CLAIM_MAX)
     if not keys:
         return 0
+    return await apart(conn, NAME, keys, lambda some: _give_back(conn, some, until))
+
+
+async def _give_back(conn: Conn, keys: Sequence[accounts.Key], until: datetime) -> int:
     # The locks are held: what is read from here on, a sale or an event parked meanwhile, is committed.
     due = await store.overdue(conn, keys, until)
     books = await accounts.load(conn, keys)
