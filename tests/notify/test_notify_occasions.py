@@ -1,7 +1,9 @@
 """Birthdays are greeted once a local year, on the day, within hours, and never made up for."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,7 +11,10 @@ import pytest
 
 from langganan.customers.v1 import contacts_pb2
 from langganan.notify.v1 import messages_pb2
-from notify.occasions.sweep import OccasionsUnavailable
+from notify.calls import Line
+from notify.occasions.birthdays import Birthdays
+from notify.occasions.plugins import Birthday, BirthdayConfig, MonthDay
+from notify.occasions.sweep import Occasions, OccasionsUnavailable
 
 R, S = messages_pb2.MessageReason, messages_pb2.MessageState
 PENDING, SENT, SKIPPED = S.MESSAGE_STATE_PENDING, S.MESSAGE_STATE_SENT, S.MESSAGE_STATE_SKIPPED
@@ -87,7 +92,7 @@ async def test_29_february_is_greeted_on_the_day_that_stands_in_for_it(
         await shop.run.deliver(registered("someone", shop.run.clock.now()))
         customer_id = shop.book.add(born=(2, 29))
         for date in sorted(["2027-02-27", day, other]):
-            shop.at(f"{date}T12:00")
+            shop.at(f"{day}T12:00")
             await look(shop)
             assert len(await shop.listed(customer_id)) == (date >= day)
         assert len(shop.sink.taken) == 1
@@ -95,8 +100,8 @@ async def test_29_february_is_greeted_on_the_day_that_stands_in_for_it(
 
 async def test_29_february_is_greeted_itself_in_a_leap_year(shop: Any) -> None:
     shop.book.add(born=(2, 29))
-    for date, sent in (("2028-02-28", 0), ("2028-02-29", 1), ("2028-03-01", 1)):
-        shop.at(f"{date}T12:00")
+    for day, sent in (("2028-02-28", 0), ("2028-02-29", 1), ("2028-03-01", 1)):
+        shop.at(f"{day}T12:00")
         await look(shop)
         assert len(shop.sink.taken) == sent
 
@@ -224,6 +229,39 @@ async def test_a_merchant_that_cannot_be_asked_holds_up_no_other(shop: Any, regi
         await shop.occasions()
     await shop.sweep_until_idle()
     assert len(shop.sink.taken) == 1
+
+
+class Broken(Birthday):
+    """A third party's occasion that raises."""
+
+    name = "broken"
+
+    def born_on(self, day: date) -> Sequence[MonthDay]:
+        raise RuntimeError("our fault")
+
+
+async def test_an_occasion_that_breaks_is_named_and_holds_up_no_other(
+    shop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    customers = Birthdays(Line(shop.book.target, tmp_path / "token", 5.0), 60.0)
+    config = BirthdayConfig(leap_day="28 February")
+    both = {"broken": Broken(config), "birthday": Birthday(config)}
+    occasions = Occasions(shop.run.pool, customers, both, timedelta(minutes=15))
+    customer_id = shop.book.add(born=(5, 17))
+    with pytest.raises(OccasionsUnavailable):
+        await occasions.round(shop.at("2026-05-17T12:00"))
+    assert (await shop.only(customer_id)).kind == "birthday"
+    said = capsys.readouterr()
+    assert "occasion_broken" in said.out + said.err
+    assert "our fault" in said.out + said.err
+
+
+async def test_a_zone_that_is_not_known_here_leaves_out_that_one_alone(shop: Any) -> None:
+    shop.book.add(born=(5, 17), zone="Mars/Olympus")
+    known = shop.book.add(born=(5, 17))
+    shop.at("2026-05-17T12:00")
+    await look(shop)
+    assert {message.customer_id for message in await shop.listed()} == {known}
 
 
 async def test_many_workers_greet_a_crowd_once(

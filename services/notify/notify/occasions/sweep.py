@@ -15,14 +15,18 @@ from notify.messages.hours import end_of
 from notify.messages.records import NewMessage
 from notify.occasions import model, store
 from notify.occasions.birthdays import Birthdays, BirthdaysUnavailable, Person
-from notify.occasions.plugins import Occasion
+from notify.occasions.plugins import MonthDay, Occasion
 
 log = structlog.get_logger()
 _MERCHANTS_AT_ONCE = 200
 
 
 class OccasionsUnavailable(Exception):
-    """Some merchants could not be asked for; the others were."""
+    """Some merchants could not be asked for, or an occasion broke; the others were."""
+
+
+class OccasionBroken(Exception):
+    """An occasion of a third party raised; the cause is what it raised."""
 
 
 class Occasions:
@@ -37,7 +41,8 @@ class Occasions:
     async def round(self, now: datetime) -> int:
         """Ask for all that is due at `now` (business time); return how many merchants and occasions it was.
 
-        Raises OccasionsUnavailable at the end where customers did not answer for some: they are still due.
+        Raises OccasionsUnavailable at the end where customers did not answer for some, or an occasion broke:
+        they are still due.
         """
         done, unavailable = 0, 0
         for occasion in self._occasions.values():
@@ -60,12 +65,17 @@ class Occasions:
         return done
 
     async def _ask(self, occasion: Occasion, merchant_id: str, now: datetime) -> bool:
-        """Greet a merchant's people of every date in play; False: customers did not answer to the end."""
+        """Greet a merchant's people of every date in play; False: customers did not answer, or it broke."""
         try:
             for day in model.dates_in_play(now):
-                for month, number in occasion.born_on(day):
+                period, born = _said(occasion, day)
+                for month, number in born:
                     async for people in self._birthdays.born_on(merchant_id, month, number):
-                        await self._greet(occasion, merchant_id, day, people, now)
+                        await self._greet(occasion, merchant_id, day, period, people, now)
+        except OccasionBroken:
+            metrics.OCCASIONS_ASKED.labels(occasion.name, "BROKEN").inc()
+            log.exception("occasion_broken", occasion=occasion.name, merchant=merchant_id)
+            return False
         except BirthdaysUnavailable as error:
             metrics.OCCASIONS_ASKED.labels(occasion.name, "UNAVAILABLE").inc()
             log.warning("occasion_unavailable", occasion=occasion.name, merchant=merchant_id, why=str(error))
@@ -76,29 +86,63 @@ class Occasions:
         return True
 
     async def _greet(
-        self, occasion: Occasion, merchant_id: str, day: date, people: Sequence[Person], now: datetime
+        self,
+        occasion: Occasion,
+        merchant_id: str,
+        day: date,
+        period: str,
+        people: Sequence[Person],
+        now: datetime,
     ) -> None:
-        new = {p.customer_id: p for p in people if model.is_today(day, p.zone, now)}
+        new = {p.customer_id: p for p in people if _is_today(day, p, now)}
         if not new:
             return
         async with db.transaction(self._pool) as conn:
             # Most are told again and again through the day; nothing is locked for them.
-            already = await store.greeted(conn, merchant_id, occasion.kind, occasion.period(day), list(new))
-            fresh = [person for customer_id, person in new.items() if customer_id not in already]
-            await messages.lock(conn, {(merchant_id, p.customer_id) for p in fresh})
-            await messages.add(conn, [greeting(occasion, merchant_id, p, day, now) for p in fresh])
+            already = await store.greeted(conn, merchant_id, occasion.kind, period, list(new))
+            fresh = [customer_id for customer_id in new if customer_id not in already]
+            await messages.lock(conn, {(merchant_id, customer_id) for customer_id in fresh})
+            # Again under the locks: a merge may have brought a greeting in between.
+            already |= await store.greeted(conn, merchant_id, occasion.kind, period, fresh)
+            await messages.add(
+                conn,
+                [
+                    greeting(occasion.kind, merchant_id, p, day, period, now)
+                    for customer_id, p in new.items()
+                    if customer_id not in already
+                ],
+            )
 
 
-def greeting(occasion: Occasion, merchant_id: str, person: Person, day: date, now: datetime) -> NewMessage:
+def _said(occasion: Occasion, day: date) -> tuple[str, list[MonthDay]]:
+    """Return what an occasion says of a local date: its period, and the days of birth celebrated on it."""
+    try:
+        return occasion.period(day), list(occasion.born_on(day))
+    except Exception as error:
+        raise OccasionBroken(occasion.name) from error
+
+
+def _is_today(day: date, person: Person, now: datetime) -> bool:
+    """Tell whether it is `day` where the person is; a zone that is not known here skips nobody else."""
+    try:
+        return model.is_today(day, person.zone, now)
+    except (LookupError, ValueError, OSError):
+        log.error("zone_unknown", zone=person.zone)
+        return False
+
+
+def greeting(
+    kind: str, merchant_id: str, person: Person, day: date, period: str, now: datetime
+) -> NewMessage:
     """Return the message that greets a person, once a period; of use until the local day ends."""
-    cause = f"{person.customer_id}/{occasion.period(day)}"
+    cause = f"{person.customer_id}/{period}"
     return NewMessage(
         merchant_id=merchant_id,
-        message_id=derived_uuid("message", merchant_id, occasion.kind, cause),
+        message_id=derived_uuid("message", merchant_id, kind, cause),
         customer_id=person.customer_id,
-        kind=occasion.kind,
+        kind=kind,
         cause=cause,
-        template=occasion.kind,
+        template=kind,
         variables={},
         created_at=now,
         not_after=end_of(day, person.zone),
