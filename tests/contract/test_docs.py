@@ -29,6 +29,15 @@ def test_every_link_to_a_file_leads_to_one() -> None:
     assert not broken
 
 
+def test_every_decision_is_in_the_index_under_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    rows = re.findall(
+        r"^\| \[(\d{4})\]\((\S+)\) \| (.+) \|$", (folder / "README.md").read_text(), re.MULTILINE
+    )
+    pages = {path.name: path.read_text().splitlines()[0] for path in folder.glob("0*.md")}
+    assert {name: f"# {number} {title}" for number, name, title in rows} == pages
+
+
 def test_every_make_target_that_the_readme_names_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z][a-z-]*)", (ROOT / "README.md").read_text()))
