@@ -382,15 +382,18 @@ async def test_an_outcome_after_the_lease_is_not_written(
     start_notify: Any, new_database: Any, sink: Any, purchase: Any
 ) -> None:
     url = await new_database("notify")
-    async with start_notify(url, lease_s=0.1) as slow, start_notify(url) as quick:
+    # The slow worker gives up after its lease, while another's attempt is under way.
+    async with start_notify(url, lease_s=0.1, send_timeout_s=1.0) as slow, start_notify(url) as quick:
         sink.answers.clear()
         customer_id = await confirm(slow, purchase)
         late = asyncio.create_task(slow.sweep())
         await eventually(lambda: sink.sessions)
         again = asyncio.create_task(eventually(quick.sweep))
         await eventually(lambda: sink.sessions == 2)
-        sink.answers.set()
         await late
+        message = await quick.only(customer_id)
+        assert (message.state, message.attempts, message.last_failure) == (SENDING, 2, 0)
+        sink.answers.set()
         await again
         message = await quick.only(customer_id)
         assert (message.state, message.attempts) == (SENT, 2)
