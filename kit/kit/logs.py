@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -24,13 +24,24 @@ def scrub(text: str) -> str:
     return _PHONE.sub("[phone]", _EMAIL.sub("[email]", text))
 
 
-def _redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The processor that lets nothing of a person through, however deep it lies in a value."""
     for key, value in event.items():
-        if key.lower() in PERSONAL:
-            event[key] = "[redacted]"
-        elif isinstance(value, str):
-            event[key] = scrub(value)
+        if not key.startswith("_"):  # structlog's own
+            event[key] = _shown(key, value)
     return event
+
+
+def _shown(key: str, value: object) -> object:
+    if key.lower() in PERSONAL:
+        return "[redacted]"
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _shown(str(name), of) for name, of in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_shown("", of) for of in value]
+    return scrub(str(value))
 
 
 def configure(service: str, level: str = "INFO") -> None:
@@ -40,7 +51,7 @@ def configure(service: str, level: str = "INFO") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
-        _redact,
+        redact,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from kit import clock, paging, plugins
 from kit.errors import FailedPrecondition, InvalidArgument
 from kit.fingerprint import fingerprint
-from kit.logs import scrub
+from kit.logs import redact, scrub
 
 
 def test_a_fingerprint_tells_fields_types_and_versions_apart() -> None:
@@ -88,6 +88,23 @@ def test_a_wrong_configuration_names_the_field() -> None:
 )
 def test_logs_show_no_address_and_no_number(text: str, clean: str) -> None:
     assert scrub(text) == clean
+
+
+def test_logs_show_nothing_of_a_person_however_deep_it_lies() -> None:
+    said = {
+        "event": "refused",
+        "count": 3,
+        "email": "siti@example.com",
+        "why": ValueError("no such user siti@example.com"),
+        "answers": [{"address": "Jalan Melati 7", "code": 550}, ("0812-3456-7890", None)],
+    }
+    assert redact(None, "info", said) == {
+        "event": "refused",
+        "count": 3,
+        "email": "[redacted]",
+        "why": "no such user [email]",
+        "answers": [{"address": "[redacted]", "code": 550}, ["[phone]", None]],
+    }
 
 
 async def test_the_file_clock_stands_moves_forward_and_wakes(tmp_path: Path) -> None:
