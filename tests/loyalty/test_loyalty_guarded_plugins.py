@@ -13,6 +13,7 @@ from loyalty import metrics
 from loyalty.programs import guarded
 from loyalty.programs.codec import compile_program
 from loyalty.programs.plugins import Earned, EarningLine
+from loyalty.tiers.plugins import TierFacts
 
 
 class Snail:
@@ -31,7 +32,7 @@ class Snail:
 
 
 def test_a_slow_earning_rule_is_measured_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded.GuardedEarning, "_told_at", -60.0)
+    monkeypatch.setattr(guarded.Guarded, "_told_at", -60.0)
     monkeypatch.setattr(guarded, "SLOW_S", 0.0)
     choice = pb.PluginChoice(plugin="snail", config_json="{}")
     program = compile_program(
@@ -69,4 +70,25 @@ def test_an_earning_rule_that_breaks_its_contract_is_the_shops_failed_preconditi
     guard = guarded.GuardedEarning("snail", Snail(None))
     with pytest.raises(FailedPrecondition, match="snail") as caught:
         guard.earn([EarningLine("p", (), 1_000, 10, 10)])
+    assert caught.value.reason == "PLUGIN_FAILED"
+
+
+@pytest.mark.parametrize(
+    ("method", "answer"),
+    [("decide", "Unheard of"), ("decide", None), ("counted", 1.5), ("missing", -1), ("problem", None)],
+)
+def test_a_tier_rule_that_answers_against_its_contract_is_the_shops_failed_precondition(
+    method: str, answer: Any
+) -> None:
+    plugin = type("Odd", (), {method: lambda *_: answer})()
+    guard = guarded.GuardedTier("odd", plugin)
+    facts = TierFacts(1, 1)
+    asked: dict[str, tuple[Any, ...]] = {
+        "decide": (facts, ["New"]),
+        "counted": (facts,),
+        "missing": (facts, "New"),
+        "problem": (["New"],),
+    }
+    with pytest.raises(FailedPrecondition, match="odd") as caught:
+        getattr(guard, method)(*asked[method])
     assert caught.value.reason == "PLUGIN_FAILED"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kit.ids import new_uuid
+from kit.testing.eventually import eventually
 from langganan.events.v1 import loyalty_pb2
 from langganan.loyalty.v1.programs_pb2 import PluginChoice
 from loyalty.accounts.model import Account
@@ -146,3 +147,20 @@ async def test_where_the_programs_plugin_is_absent_tiers_stand_still_and_points_
     assert await timed.wake(FALLEN) == 1
     assert len(await changes(timed, customer)) == 1
     assert [kind for kind, _, _ in await timed.entries(customer)] == ["EARN", "EXPIRE"]
+
+
+async def test_a_tier_rule_that_breaks_lets_its_own_shops_sales_wait_and_stops_nobody(timed, monkeypatch):
+    customers = [await timed.customer() for _ in range(12)]
+    with monkeypatch.context() as broken:
+        broken.setattr(RollingSpend, "decide", lambda *_: 1 / 0)
+        # More customers than may be poisoned in a minute: nobody is, or this would stop the consumer.
+        await timed.deliver(*(timed.sale(customer, [1_000_000], at=NOON) for customer in customers))
+        assert [await timed.parked(customer) for customer in customers] == [["NOT_YET"]] * 12
+        assert await timed.wake(NOON + timedelta(days=1)) == 12, "their day turns all the same"
+
+    async def booked():
+        await timed.run.service.consumer.retry_not_yet()
+        return [await timed.parked(customer) for customer in customers] == [[]] * 12
+
+    await eventually(booked)
+    assert [len(await timed.entries(customer)) for customer in customers] == [1] * 12

@@ -137,13 +137,13 @@ def _windows(day: Day) -> list[tiers.Window]:
     try:
         if program is None or not decides_daily(account, program, day.begin):
             return []
+        key, bought = (account.merchant_id, account.customer_id), account.last_sale_at
+        at = [day.begin, bought] if bought is not None and bought > day.begin else [day.begin]
+        return [tiers.window(key, program, until) for until in at]
     except DomainError as error:
-        # The program's plugin is absent: tiers stand still, points do not.
+        # The program's plugin is absent or fails: tiers stand still, points do not.
         log.warning("tier_not_decided", merchant=account.merchant_id, why=error.reason)
         return []
-    key, bought = (account.merchant_id, account.customer_id), account.last_sale_at
-    at = [day.begin, bought] if bought is not None and bought > day.begin else [day.begin]
-    return [tiers.window(key, program, until) for until in at]
 
 
 def _change(day: Day) -> TierChange | None:
@@ -151,9 +151,9 @@ def _change(day: Day) -> TierChange | None:
     assert program is not None, "nothing is looked up without a program"
     try:
         change = daily_change(account, program, day.seen, day.day, day.begin)
-    except Exception as error:
+    except DomainError as error:
         # A third party's plugin that fails stops its own feature alone; nothing was changed by then.
-        log.exception("tier_plugin_failed", merchant=account.merchant_id, error=type(error).__name__)
+        log.warning("tier_not_decided", merchant=account.merchant_id, why=error.reason)
         return None
     if change is not None and _falls(change, program):
         metrics.TIER_FALLS.inc()

@@ -12,7 +12,7 @@ from kit.money import Currency, to_minor
 from kit.rpc.times import instant
 from langganan.loyalty.v1 import programs_pb2 as pb
 from loyalty.errors import InvalidProgram
-from loyalty.programs.guarded import GuardedEarning
+from loyalty.programs.guarded import GuardedEarning, GuardedTier
 from loyalty.programs.model import Benefits, Program
 from loyalty.programs.plugins import ONCE
 
@@ -103,7 +103,7 @@ def _tier_plugin(program: pb.Program, names: tuple[str, ...], registry: Registry
         return None
     name = program.tier_plugin.plugin
     try:
-        plugin = plugins.configure(registry, name, _config(program.tier_plugin))
+        plugin = GuardedTier(name, plugins.configure(registry, name, _config(program.tier_plugin)))
         problem = plugin.problem(names)
         if problem:
             raise InvalidArgument(
