@@ -160,7 +160,7 @@ def show(console: Console, report: dict[str, Any], letters: Iterable[Mail]) -> N
         )
     if report["reconciled"]:
         console.print(
-            f"[bold green]Reconciled:[/] the oracle finds every point and rupiah of "
+            f"[bold green]Reconciled:[/] the oracle finds every point, rupiah and message of "
             f"{report['baskets']:,} baskets of {report['customers']:,} customers where it belongs."
         )
         return

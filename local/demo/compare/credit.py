@@ -56,7 +56,7 @@ async def compare_credit(
         heard.owed(customer, names),
     )
     states = {name: await ask.hold(gateway, customer, name) for name in credit.holds}
-    found.check_each(customer, "hold", dict(credit.holds), dict(states))
+    found.check_each(customer, "hold", credit.holds, states)
     found.holds_expired += sum(state == "EXPIRED" for state in states.values())
     found.invoices += len(invoices)
     found.payments += len(payments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
@@ -33,7 +34,9 @@ class Found:
         if must != is_:
             self.differences.append(f"{customer or 'anonymous'}: {what} must be {must!r} and is {is_!r}")
 
-    def check_each(self, customer: str, what: str, must: dict[str, object], is_: dict[str, object]) -> None:
+    def check_each(
+        self, customer: str, what: str, must: Mapping[str, object], is_: Mapping[str, object]
+    ) -> None:
         """Note a difference for each name that is not the same in both."""
         for name in sorted(must.keys() | is_.keys()):
             self.check(customer, f"{what} {name}", must.get(name), is_.get(name))

@@ -40,7 +40,7 @@ async def compare_points(gateway: Gateway, found: Found, books: Books, heard: He
         (ask.date(account.expires_on), account.expiring_next),
     )
     states = {name: await ask.reservation(gateway, customer, name) for name in books.points.reservations}
-    found.check_each(customer, "reservation", dict(books.points.reservations), dict(states))
+    found.check_each(customer, "reservation", books.points.reservations, states)
     _compare_heard(found, books, heard)
     tier = books.points.standing.now
     found.check(customer, "tier", tier, account.standing.tier)

@@ -11,11 +11,11 @@ from local.demo.oracle.books import Books, Purchase
 async def compare_purchases(gateway: Gateway, found: Found, books: Books, every: int) -> None:
     """Compare the purchases of a customer, those with returns and one in `every` line by line."""
     listed = await ask.purchases(gateway, books.customer_id)
-    must: dict[str, object] = {
+    must = {
         purchase_id: (purchase.total, purchase.left.total, purchase.sale.at, len(purchase.left.splits) + 1)
         for purchase_id, purchase in books.purchases.items()
     }
-    have: dict[str, object] = {
+    have = {
         purchase.purchase_id: (
             purchase.total.units,
             purchase.total_left.units,
