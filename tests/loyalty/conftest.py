@@ -89,6 +89,15 @@ class Loyalty(Facts):
         reply: programs_pb2.SetProgramResponse = await self.programs.SetProgram(request)
         return reply.program
 
+    async def lose_tier_plugin(self) -> None:
+        """Let the program name a tier plugin that is not installed, as after a roll without it."""
+        sql = """insert into programs
+            (merchant_id, version, request_id, fingerprint, effective_from, set_at, content)
+        select merchant_id, version + 1, $2, fingerprint, effective_from, set_at,
+            jsonb_set(content, '{tierPlugin,plugin}', '"gone"') || jsonb_build_object('version', version + 1)
+        from programs where merchant_id = $1 order by version desc limit 1"""
+        await self.run.pool.execute(sql, self.merchant, new_uuid())
+
     async def customer(self) -> str:
         """A new customer whose account is open."""
         made = new_customer_id()

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kit.ids import new_uuid
 from kit.testing.eventually import eventually
 from langganan.events.v1 import loyalty_pb2
 from langganan.loyalty.v1.programs_pb2 import PluginChoice
@@ -138,12 +137,7 @@ async def test_a_program_that_asks_for_less_raises_tiers_from_the_next_day_on(ti
 
 async def test_where_the_programs_plugin_is_absent_tiers_stand_still_and_points_expire(timed):
     customer, _ = await bought(timed, 13_000_000)
-    sql = """insert into programs
-        (merchant_id, version, request_id, fingerprint, effective_from, set_at, content)
-    select merchant_id, version + 1, $2, fingerprint, effective_from, set_at,
-        jsonb_set(content, '{tierPlugin,plugin}', '"gone"') || jsonb_build_object('version', version + 1)
-    from programs where merchant_id = $1 order by version desc limit 1"""
-    await timed.run.pool.execute(sql, timed.merchant, new_uuid())
+    await timed.lose_tier_plugin()
     assert await timed.wake(FALLEN) == 1
     assert len(await changes(timed, customer)) == 1
     assert [kind for kind, _, _ in await timed.entries(customer)] == ["EARN", "EXPIRE"]
