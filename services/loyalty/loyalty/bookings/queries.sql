@@ -1,5 +1,6 @@
 -- name: bookings
--- What was noted with purchases, and what the entries of each say; of a merged customer, the survivor's.
+-- What was noted with purchases, and what the entries of each say. Of a merged customer the survivor has the
+-- purchase, and the entries are where they were booked: in the ledger of one of the two.
 select
     p.purchase_id,
     p.points,
@@ -17,9 +18,11 @@ cross join lateral (
     select
         sum(n.points) filter (where n.kind = 'EARN') as earned,
         -sum(n.points) filter (where n.kind = 'REDEEM') as redeemed
-    from entries as n
+    from accounts as o
+    inner join entries as n on n.merchant_id = o.merchant_id and n.customer_id = o.customer_id
     where
-        n.merchant_id = :merchant_id and n.customer_id = p.customer_id
+        o.merchant_id = :merchant_id
+        and (o.customer_id = p.customer_id or o.merged_into = p.customer_id)
         and n.cause_id = p.purchase_id::text and n.cause = 'PURCHASE'
 ) as e
 cross join lateral (
@@ -30,7 +33,7 @@ cross join lateral (
 ) as r;
 
 -- name: returns
--- What was noted with returns, and what the entries of each say.
+-- What was noted with returns, and what the entries of each say; see bookings for those of merged customers.
 select
     t.purchase_id,
     t.return_id,
@@ -49,8 +52,10 @@ cross join lateral (
     select
         -sum(n.points) filter (where n.kind = 'TAKE_BACK') as taken_back,
         sum(n.points) filter (where n.kind = 'RESTORE') as restored
-    from entries as n
+    from accounts as o
+    inner join entries as n on n.merchant_id = o.merchant_id and n.customer_id = o.customer_id
     where
-        n.merchant_id = :merchant_id and n.customer_id = t.customer_id
+        o.merchant_id = :merchant_id
+        and (o.customer_id = t.customer_id or o.merged_into = t.customer_id)
         and n.cause_id = t.return_id::text and n.cause = 'RETURN'
 ) as e;
