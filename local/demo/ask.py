@@ -102,7 +102,7 @@ async def entries(gateway: Gateway, customer_id: str) -> list[EntryFound]:
     return [
         EntryFound(
             loyalty_pb2.EntryKind.Name(entry.kind).removeprefix("ENTRY_KIND_"),
-            *(("", "") if entry.kind == loyalty_pb2.ENTRY_KIND_EXPIRE else (entry.cause_id, entry.line_id)),
+            *(("", "") if entry.cause == loyalty_pb2.CAUSE_KIND_EXPIRY else (entry.cause_id, entry.line_id)),
             entry.points,
             entry.effective_at.seconds,
         )

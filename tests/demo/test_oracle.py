@@ -61,6 +61,26 @@ def test_a_return_takes_points_back_in_proportion_and_gives_used_ones_back() -> 
     ]
 
 
+def test_a_return_takes_back_what_exceeds_what_has_expired() -> None:
+    book = PointsBook(ZONE)
+    left = Remainder({"1": LineLeft(4_000, 100_000)}, {"1": 100_000})
+    book.sell(sale("one", 0), [line(1, 100_000, 4_000)], ZONE)
+    book.purse.redeem(40)
+    book.sweep(100 * 86_400)
+    for turn, amount in enumerate((50_000, 25_000, 25_000)):
+        book.give_back("one", left.give_back(str(turn), [("1", 0, amount)]), 100 * 86_400, ZONE)
+    assert [(entry.effect, entry.cause_id, entry.points) for entry in book.entries] == [
+        ("EARN", "one", 100),
+        ("EXPIRE", "", -60),
+        ("EXPIRE", "0", 50),
+        ("TAKE_BACK", "0", -50),
+        ("EXPIRE", "1", 10),
+        ("TAKE_BACK", "1", -25),
+        ("TAKE_BACK", "2", -25),
+    ]
+    assert book.purse.balance == -40
+
+
 def test_a_refund_is_shared_over_what_is_left_with_spare_units_in_order() -> None:
     assert shares([100, 100, 100], 100) == [34, 33, 33]
     assert shares([0, 10], 10) == [0, 10]

@@ -147,6 +147,19 @@ SALE = "tender p1 of purchase {purchase}"
             """update purchases set line_points = '{{"1": 15}}'""",
             ["purchases: points left of the lines of purchase {purchase}: 16, not 15"],
         ),
+        (
+            "update purchases set spared = 1",
+            [
+                "purchases: spared points of purchase {purchase}: 0, not 1",
+            ],
+        ),
+        (
+            "update purchases set spared = 10",
+            [
+                "purchases: spared points of purchase {purchase}: 0, not 10",
+                "purchases: spared points of purchase {purchase}: at most 9, not 10",
+            ],
+        ),
         ("delete from purchases", ["purchases: purchase {purchase}: one that earned 20, not none"]),
         ("update returns set taken_back = 5", ["returns: taken_back of return {back}: 4, not 5"]),
         ("update returns set restored = 5", ["returns: restored of return {back}: 6, not 5"]),

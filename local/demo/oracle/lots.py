@@ -14,11 +14,15 @@ RESTORED_LIVE = datetime.timedelta(days=30)
 
 @dataclass(slots=True)
 class Lot:
-    """Points given together; `expires_on` is the last local day on which they can be used."""
+    """Points given together; `expires_on` is the last local day on which they can be used.
+
+    `expired`: how many did, less those that returns have taken back since.
+    """
 
     left: int
     expires_on: datetime.date | None
     noticed: bool = False
+    expired: int = 0
 
 
 @dataclass(slots=True)
@@ -58,11 +62,19 @@ class Purse:
         self.lots.append(lot)
         return lot
 
-    def take(self, points: int, own: Lot | None) -> None:
-        """Take points back, those of the purchase's `own` lot first; what is not active is owed."""
+    def take(self, points: int, own: Lot | None) -> int:
+        """Take points back, those of the purchase's `own` lot first; what is not active is owed.
+
+        Those of it that have expired are gone already: they count first, and their number is returned.
+        """
+        gone = min(points, own.expired) if own else 0
+        if own:
+            own.expired -= gone
+        points -= gone
         part = min(points, self.active)
         self._draw(part, own)
         self.owed += points - part
+        return gone
 
     def redeem(self, points: int) -> list[Drawn]:
         """Use points, which a reservation has held until now; tell where they came from, in order."""
@@ -96,6 +108,7 @@ class Purse:
             held -= stays
             if lot.expires_on is not None and lot.expires_on < today and lot.left > stays:
                 gone.append((lot.left - stays, lot.expires_on))
+                lot.expired += lot.left - stays
                 lot.left = stays
         return gone
 

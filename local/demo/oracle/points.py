@@ -27,7 +27,8 @@ DECLINED, HELD, REDEEMED, RELEASED, EXPIRED = "DECLINED", "HELD", "REDEEMED", "R
 class Entry:
     """One movement of points; positive adds. `about` is the line or the tender, where it is about one.
 
-    `cause_id` is the purchase or the return; what expires has none, but the instant tells its day.
+    `cause_id` is the purchase or the return; what expires has none, but the instant tells its day. With a
+    return and positive points an EXPIRE undoes one: that return takes them back.
     """
 
     effect: str
@@ -135,7 +136,8 @@ class PointsBook:
             earned.lines[line.line_id] = left - points
             if line.line_id in earned.counting:
                 earned.spend -= line.amount
-            self.purse.take(points, earned.lot)
+            expired = self.purse.take(points, earned.lot)
+            self._enter(EXPIRE, split.return_id, line.line_id, expired, at)
             self._enter(TAKE_BACK, split.return_id, line.line_id, -points, at)
         for refund in split.refunds:
             if refund.tender_id == earned.tender_id:

@@ -190,6 +190,8 @@ CREATE TABLE public.purchases (
     tier text NOT NULL,
     multiplier_bp integer NOT NULL,
     program_version bigint NOT NULL,
+    expired bigint DEFAULT 0 NOT NULL,
+    spared bigint DEFAULT 0 NOT NULL,
     CONSTRAINT purchases_spend_check CHECK (((spend_left >= 0) AND (spend_left <= spend)))
 )
 WITH (fillfactor='90');
@@ -198,7 +200,11 @@ COMMENT ON COLUMN public.purchases.spend IS 'Net of GOODS and SERVICE lines, min
 
 COMMENT ON COLUMN public.purchases.line_points IS 'Points left of each line that earned, by line_id.';
 
-COMMENT ON COLUMN public.purchases.entry_no IS 'The EARN entry and its lot; 0: nothing was earned.';
+COMMENT ON COLUMN public.purchases.entry_no IS 'The EARN entry and its lot, or the MERGE entry that moved the lot here; 0: nothing earned or moved.';
+
+COMMENT ON COLUMN public.purchases.expired IS 'Points of its lot that expired in the ledgers of customers merged since; see entries for the rest.';
+
+COMMENT ON COLUMN public.purchases.spared IS 'Points whose expiry returns have undone, because they took them back.';
 
 CREATE TABLE public.redemption_exceptions (
     merchant_id text NOT NULL,

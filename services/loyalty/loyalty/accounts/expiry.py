@@ -32,14 +32,24 @@ def lapsed(book: Book, day: date) -> dict[int, int]:
     return {lot.entry_no: free[lot.entry_no] for lot in past if free[lot.entry_no]}
 
 
-def expire(book: Book, day: date) -> int:
-    """Book what has lapsed by a local day, an entry a lot; return the points."""
+def expire(book: Book, day: date, by: str = "") -> int:
+    """Book what has lapsed by a local day, an entry a lot; return the points.
+
+    `by` is the return before which it is booked, so that it finds the same as after the sweep; "" of the
+    sweep itself, whose day is in its place.
+    """
     free = lapsed(book, day)
     for lot in sorted((book.lots[no] for no in free), key=lambda lot: lot.turn(None)):
         assert lot.expires_on is not None, "what does not expire is never past its last day"
         ended = begins(lot.expires_on + timedelta(days=1), book.account.time_zone)
-        book.expire(lot, free[lot.entry_no], Cause("EXPIRY", str(lot.entry_no), day.isoformat()), ended)
+        book.expire(lot, free[lot.entry_no], Cause("EXPIRY", str(lot.entry_no), by or day.isoformat()), ended)
     return sum(free.values())
+
+
+def expired_here(book: Book, entry_no: int) -> int:
+    """Return the points of a lot whose expiry this fold of the book has booked."""
+    causes = ("EXPIRY", str(entry_no))
+    return -sum(entry.points for entry in book.entries if (entry.cause.kind, entry.cause.id) == causes)
 
 
 def notice(book: Book, day: date, notice_days: int) -> list[Lot]:

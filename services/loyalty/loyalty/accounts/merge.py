@@ -40,6 +40,7 @@ async def merge(conn: Conn, merchant_id: str, absorbed_id: str, survivor_id: str
     transfer(absorbed, survivor, at)
     own = survivor.account.customer_id
     absorbed.account.merged_into, absorbed.changed = own, True
+    await store.write(conn, [absorbed, survivor])
     names = {"merchant_id": merchant_id, "absorbed": absorbed_id, "survivor": own}
     await store.queries.move_reservations(conn, **names)
     await store.queries.move_exceptions(conn, **names)
@@ -47,4 +48,3 @@ async def merge(conn: Conn, merchant_id: str, absorbed_id: str, survivor_id: str
     await store.queries.move_returns(conn, **names)
     await store.queries.move_redemptions(conn, **names)
     await store.queries.move_aliases(conn, **names)
-    await store.write(conn, [absorbed, survivor])

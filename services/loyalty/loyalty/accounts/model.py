@@ -64,7 +64,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What led to an entry: PURCHASE, RETURN, ADJUSTMENT, MERGE or EXPIRY, its id, its line or tender."""
+    """What led to an entry: PURCHASE, RETURN, ADJUSTMENT, MERGE or EXPIRY, its id, its line or tender.
+
+    Of an EXPIRY the id is the lot's entry_no, the line the day or the return for which it was booked.
+    """
 
     kind: str
     id: str
@@ -170,12 +173,24 @@ class Book:
         Returns where they came from, in order; a source without lot last.
         """
         self._append(kind, -points, cause, version, at)
-        taken = self._spend(min(points, self.account.active), first, day)
-        missing = points - sum(source.left for source in taken)
-        if missing:
-            self.account.negative += missing
-            taken.append(Source(0, missing, None))
-        return taken
+        return self._draw(points, first, day)
+
+    def take_back(
+        self, points: int, expired: int, cause: Cause, version: int, at: datetime, own: int, day: date
+    ) -> int:
+        """Take earned points > 0 back, lot `own` before others; return how many of them had expired.
+
+        Of those up to `expired` the expiry is undone first, so that nobody loses a point twice.
+        """
+        spared = min(points, expired)
+        if spared:
+            self._append("EXPIRE", spared, cause, version, at)
+        # They are back for this entry alone and in no lot: what follows takes them.
+        self.account.in_lots += spared
+        self._append("TAKE_BACK", -points, cause, version, at)
+        self.account.in_lots -= spared
+        self._draw(points - spared, own, day)
+        return spared
 
     def restore(
         self,
@@ -267,6 +282,15 @@ class Book:
         self.account.in_lots += points - repaid
         self.lots[entry_no] = Lot(entry_no, points, points - repaid, expires_on)
         self.new_lots.add(entry_no)
+
+    def _draw(self, points: int, first: int, day: date | None) -> list[Source]:
+        """Take points from active lots and owe what is missing; tell where they came from, in order."""
+        taken = self._spend(min(points, self.account.active), first, day)
+        missing = points - sum(source.left for source in taken)
+        if missing:
+            self.account.negative += missing
+            taken.append(Source(0, missing, None))
+        return taken
 
     def _spend(self, points: int, first: int, day: date | None) -> list[Source]:
         """Take points from lots, `first`, then each at its turn."""

@@ -248,18 +248,34 @@ update redemption_exceptions set customer_id = :survivor
 where merchant_id = :merchant_id and customer_id = :absorbed;
 
 -- name: move_purchases!
--- A merge: the survivor takes over the purchases; lots are the absorbed account's, so their entry is 0.
+-- A merge: the survivor takes over the purchases, each with the lot that its own has become (0: nothing was
+-- left of that) and with what had expired of it; after the entries of the merge.
 with moved as (
     delete from purchases where merchant_id = :merchant_id and customer_id = :absorbed returning *
 )
 insert into purchases (
     merchant_id, customer_id, purchase_id, effective_at, spend, spend_left, points, line_points,
-    entry_no, tier, multiplier_bp, program_version
+    entry_no, tier, multiplier_bp, program_version, expired, spared
 )
 select
-    merchant_id, :survivor, purchase_id, effective_at, spend, spend_left, points, line_points,
-    0, tier, multiplier_bp, program_version
-from moved;
+    m.merchant_id, :survivor, m.purchase_id, m.effective_at, m.spend, m.spend_left, m.points, m.line_points,
+    coalesce((
+        select e.entry_no
+        from entries as e
+        where
+            e.merchant_id = m.merchant_id and e.customer_id = :survivor and e.cause_id = m.customer_id
+            and e.line_id = m.entry_no::text and e.kind = 'MERGE' and e.cause = 'MERGE'
+    ), 0),
+    m.tier, m.multiplier_bp, m.program_version,
+    m.expired + (
+        select coalesce(-sum(e.points), 0)
+        from entries as e
+        where
+            e.merchant_id = m.merchant_id and e.customer_id = m.customer_id
+            and e.cause_id = m.entry_no::text and e.kind = 'EXPIRE' and e.cause = 'EXPIRY'
+    ),
+    m.spared
+from moved as m;
 
 -- name: move_returns!
 -- A merge: the survivor takes over the returns.

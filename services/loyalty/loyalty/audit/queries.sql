@@ -59,7 +59,7 @@ where v.must <> v.found;
 
 -- name: lots
 -- Lots that are not what their entry gave (a RESTORE may give back into older lots), that are missing, or
--- have more left than has not expired. Both sides are gathered and grouped once, here and below: a join of
+-- have more left than has not expired; an expiry that a return undid gave nothing to a lot. Both sides are gathered and grouped once, here and below: a join of
 -- two folds would be planned blindly, and badly for customers with much.
 with lines as (
     select l.merchant_id, l.customer_id, l.entry_no::text as lot, l.points, l.points_left, null as given,
@@ -73,7 +73,7 @@ with lines as (
         case when e.kind <> 'EXPIRE' then e.kind end, case when e.kind = 'EXPIRE' then -e.points end
     from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
     join entries as e on e.merchant_id = k.merchant_id and e.customer_id = k.customer_id
-    where e.points > 0 or e.kind = 'EXPIRE'
+    where (e.points > 0 or e.kind = 'EXPIRE') and not (e.kind = 'EXPIRE' and e.cause = 'RETURN')
 ),
 
 folds as (
@@ -102,8 +102,9 @@ cross join lateral (
 where not v.holds;
 
 -- name: purchases
--- Purchases whose earned points are not their EARN entry, or whose lines have not left what TAKE_BACK
--- entries left of it. The entries of a merged customer's purchase are in the ledgers of both.
+-- Purchases whose earned points are not their EARN entry, whose lines have not left what TAKE_BACK entries
+-- left of it, or whose spared points are not those whose expiry EXPIRE entries undid, or more than expired.
+-- The entries of a merged customer's purchase are in the ledgers of both.
 with owners as (
     select k.merchant_id, k.customer_id as owner, k.customer_id
     from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
@@ -117,23 +118,36 @@ lines as (
     select
         p.merchant_id, p.customer_id, p.purchase_id::text as purchase_id, p.points,
         (select coalesce(sum(value::bigint), 0) from jsonb_each_text(p.line_points)) as points_left,
-        0 as earned, 0 as remaining
+        0 as earned, 0 as remaining, p.spared, 0 as undone,
+        -- Read only where a return undid an expiry: few of all.
+        case when p.spared > 0 then p.expired + (
+            select coalesce(-sum(e.points), 0)
+            from entries as e
+            where
+                e.merchant_id = p.merchant_id and e.customer_id = p.customer_id
+                and e.cause_id = p.entry_no::text and e.kind = 'EXPIRE' and e.cause = 'EXPIRY'
+        ) else 0 end as expired
     from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
     join purchases as p on p.merchant_id = k.merchant_id and p.customer_id = k.customer_id
     union all
     select
         o.merchant_id, o.owner, e.purchase_id, null, null,
-        case when e.kind = 'EARN' then e.points else 0 end, e.points
+        case when e.kind = 'EARN' then e.points else 0 end,
+        case when e.kind <> 'EXPIRE' then e.points else 0 end,
+        null, case when e.kind = 'EXPIRE' then e.points else 0 end, 0
     from owners as o
     join entries as e on e.merchant_id = o.merchant_id and e.customer_id = o.customer_id
     join accounts as a on a.merchant_id = o.merchant_id and a.customer_id = o.owner
-    where e.kind in ('EARN', 'TAKE_BACK') and a.merged_into is null
+    where
+        (e.kind in ('EARN', 'TAKE_BACK') or (e.kind = 'EXPIRE' and e.cause = 'RETURN'))
+        and a.merged_into is null
 ),
 
 folds as (
     select
         merchant_id, customer_id, purchase_id, sum(points) as points, sum(points_left) as points_left,
-        sum(earned) as earned, sum(remaining) as remaining
+        sum(earned) as earned, sum(remaining) as remaining, sum(spared) as spared, sum(undone) as undone,
+        sum(expired) as expired
     from lines
     group by merchant_id, customer_id, purchase_id
 )
@@ -147,6 +161,11 @@ cross join lateral (
     (
         'points left of the lines of purchase ', f.remaining::text, f.points_left::text,
         f.points_left = f.remaining
+    ),
+    ('spared points of purchase ', f.undone::text, f.spared::text, f.spared = f.undone),
+    (
+        'spared points of purchase ', 'at most ' || f.expired, f.spared::text,
+        f.spared <= f.expired
     )
 ) as v (what, must, found, holds)
 where not v.holds;

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from kit.money import Currency, share
+from loyalty.accounts.expiry import expire, expired_here
 from loyalty.accounts.model import Book, Cause
+from loyalty.days import local_day
 from loyalty.errors import ProgramCurrencyMismatch
 from loyalty.programs.model import Line, Program, spend_of
 from loyalty.redemptions.model import PointsTender, Redeemed, Redemption, Reservation, redeem
@@ -42,7 +44,11 @@ class Sale:
 
 @dataclass(slots=True)
 class Purchase:
-    """What is kept of a sale: what counts for the tier, the points of each line that are left."""
+    """What is kept of a sale: what counts for the tier, the points of each line that are left.
+
+    `expired`: points of its lot, entry_no, that the ledger says have expired; `spared`: how many of those
+    returns have taken back, which undid their expiry.
+    """
 
     purchase_id: str
     at: datetime
@@ -54,6 +60,8 @@ class Purchase:
     tier: str
     multiplier_bp: int
     program_version: int
+    expired: int = 0
+    spared: int = 0
 
 
 @dataclass(slots=True)
@@ -166,7 +174,13 @@ class BookedReturn:
 def book_return(
     book: Book, back: Return, purchase: Purchase, redemptions: Mapping[str, Redemption]
 ) -> BookedReturn:
-    """Take earned points back and give used points back, in proportion to what is left; mutates all."""
+    """Take earned points back and give used points back, in proportion to what is left; mutates all.
+
+    What had lapsed by the return's day expires first, as it has when the daily sweep came before. What is
+    taken back is set against what has expired of the purchase's own lot.
+    """
+    expire(book, local_day(back.at, book.account.time_zone), back.return_id)
+    expired = purchase.expired + expired_here(book, purchase.entry_no)
     taken_back = 0
     for line in back.lines:
         left = purchase.line_points.get(line.line_id, 0)
@@ -175,8 +189,10 @@ def book_return(
             purchase.line_points[line.line_id] = left - points
             taken_back += points
             cause = Cause("RETURN", back.return_id, line.line_id, back.purchase_id)
-            version = purchase.program_version
-            book.take("TAKE_BACK", points, cause, version, back.at, first=purchase.entry_no, day=back.today)
+            version, gone = purchase.program_version, expired - purchase.spared
+            purchase.spared += book.take_back(
+                points, gone, cause, version, back.at, purchase.entry_no, back.today
+            )
         if line.counts:
             purchase.spend_left = max(purchase.spend_left - line.amount, 0)
     restored = 0

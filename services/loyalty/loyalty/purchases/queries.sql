@@ -38,8 +38,16 @@ from unnest(
 );
 
 -- name: purchases_of
--- The purchases that returns name.
-select p.*, p.line_points::text as line_points_text
+-- The purchases that returns name, and what has expired of their lots in this ledger.
+select
+    p.*, p.line_points::text as line_points_text,
+    (
+        select coalesce(-sum(e.points), 0)::bigint
+        from entries as e
+        where
+            e.merchant_id = p.merchant_id and e.customer_id = p.customer_id
+            and e.cause_id = p.entry_no::text and e.kind = 'EXPIRE' and e.cause = 'EXPIRY'
+    ) as expired_now
 from purchases as p
 join unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
     as w (merchant_id, customer_id, purchase_id)
@@ -50,11 +58,11 @@ join unnest(:merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[])
 -- name: update_purchases!
 -- Write what returns have left of purchases.
 update purchases as p
-set spend_left = w.spend_left, line_points = w.line_points::jsonb
+set spend_left = w.spend_left, line_points = w.line_points::jsonb, spared = w.spared
 from unnest(
     :merchant_ids::text[], :customer_ids::text[], :purchase_ids::uuid[], :lefts::bigint[],
-    :line_points::text[]
-) as w (merchant_id, customer_id, purchase_id, spend_left, line_points)
+    :line_points::text[], :spareds::bigint[]
+) as w (merchant_id, customer_id, purchase_id, spend_left, line_points, spared)
 where
     p.merchant_id = w.merchant_id and p.customer_id = w.customer_id
     and p.purchase_id = w.purchase_id;

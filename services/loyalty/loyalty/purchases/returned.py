@@ -7,6 +7,7 @@ from kit.events import NotYet, Received
 from loyalty.accounts import store as accounts
 from loyalty.accounts.model import Book
 from loyalty.accounts.store import Key
+from loyalty.days import local_day
 from loyalty.purchases import store
 from loyalty.purchases.decode import return_from
 from loyalty.purchases.model import Return, book_return
@@ -62,8 +63,15 @@ async def _load_lots(
     books: dict[Key, Book],
     used: dict[Named, dict[str, Redemption]],
 ) -> None:
-    """Load the open lots, and those that used points came from: they go back there."""
+    """Load the open lots, what keeps those past their last day, and the lots that used points go back to."""
     await accounts.load_lots(conn, {id(book): book for book in books.values()}.values())
+    past = [
+        book
+        for back in fresh.values()
+        for book in [books[_key(back)]]
+        if any(lot.is_past(local_day(back.at, book.account.time_zone)) for lot in book.lots.values())
+    ]
+    await accounts.load_holds(conn, past)
     sources = [
         (books[_key(back)], source.entry_no)
         for back in fresh.values()

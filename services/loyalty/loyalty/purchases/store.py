@@ -108,6 +108,8 @@ async def purchases_of(conn: Conn, named: Sequence[Named]) -> dict[Named, Purcha
             row["tier"],
             row["multiplier_bp"],
             row["program_version"],
+            row["expired"] + row["expired_now"],
+            row["spared"],
         )
         found[row["merchant_id"], row["customer_id"], purchase.purchase_id] = purchase
     return found
@@ -122,6 +124,7 @@ async def update_purchases(conn: Conn, changed: Sequence[KeptPurchase]) -> None:
                 [(k.merchant_id, k.customer_id, k.purchase.purchase_id) for k in changed], "purchase_ids"
             ),
             lefts=[k.purchase.spend_left for k in changed],
+            spareds=[k.purchase.spared for k in changed],
             line_points=[json.dumps(k.purchase.line_points) for k in changed],
         )
 
