@@ -1,0 +1,69 @@
+"""Sweeps: woken by a clock that jumps, and what is broken of one customer holds up nobody else."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kit import clock, db, metrics
+from kit.sweep import Sweep, Sweeper, apart
+from kit.testing import eventually
+
+DAY = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = 3_600.0
+
+
+async def test_a_file_clock_that_moves_wakes_a_sweep_long_before_its_interval(
+    shop: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "clock"
+    clock.move(path, DAY)
+    seen: list[datetime] = []
+
+    async def run(_: db.Conn, now: datetime) -> int:
+        if now in seen:
+            return 0
+        seen.append(now)
+        return 1
+
+    sweeping = asyncio.create_task(
+        Sweeper(Sweep("woken", HOUR, run=run), shop.pool, clock.FileClock(path)).run()
+    )
+    try:
+        for days in range(3):
+            clock.move(path, DAY + timedelta(days=days))
+            await eventually(lambda wanted=DAY + timedelta(days=days): wanted in seen, within=5)
+    finally:
+        sweeping.cancel()
+    assert len(seen) == 3
+
+
+async def test_a_customer_whose_books_are_broken_is_left_out_and_everybody_else_done(shop: Any) -> None:
+    async def work(conn: db.Conn, some: Sequence[tuple[str, str]]) -> int:
+        for merchant, customer in some:
+            await conn.execute("INSERT INTO done VALUES ($1, $2)", merchant, customer)
+            if customer == "broken":
+                raise AssertionError("more is freed than is held")
+        return len(some)
+
+    await shop.pool.execute("CREATE TABLE done (merchant text, customer text)")
+    claimed = [("toko", "a"), ("toko", "broken"), ("warung", "b")]
+    failed = metrics.SWEEP_FAILED.labels("tried")
+    before = failed._value.get()
+    async with db.transaction(shop.pool) as conn:
+        assert await apart(conn, "tried", claimed, lambda some: work(conn, some)) == 2
+    rows = await shop.pool.fetch("SELECT customer FROM done ORDER BY 1")
+    assert [row["customer"] for row in rows] == ["a", "b"], "nothing of whoever failed is half done"
+    assert failed._value.get() == before + 1
+
+
+async def test_what_is_nobodys_fault_ends_the_round(shop: Any) -> None:
+    async def work(_: Sequence[tuple[str, str]]) -> int:
+        raise db.LOCKED
+
+    with pytest.raises(db.LOCKED):
+        async with db.transaction(shop.pool) as conn:
+            await apart(conn, "tried", [("toko", "a"), ("toko", "b")], work)
