@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from google.type.money_pb2 import Money
 
 from customers.audit.model import Known, Sealed, judge
 from kit.audit import run_audit
 from kit.ids import new_uuid
 from langganan.customers.v1 import erasures_pb2, profiles_pb2
+from langganan.events.v1.purchases_pb2 import PurchaseCompleted
 
 PHONES = iter(f"0815{n:08}" for n in range(1, 1000))
 
@@ -45,6 +47,8 @@ async def test_what_came_to_be_in_any_way_passes(shop: Any) -> None:
     assert await audited(shop) == []
 
 
+# The fact of a sale in no currency whose total is in rupiah.
+NO_MONEY = "\\x" + PurchaseCompleted(total=Money(currency_code="IDR", units=1)).SerializeToString().hex()
 SALE = "WHERE purchase_id = '{purchase}'"
 BY_HAND = {
     "visits": ("here", "UPDATE customer_statistics SET visits = visits + 1 {of}", "statistics", "visits"),
@@ -59,6 +63,9 @@ BY_HAND = {
     ),
     "total": ("here", f"UPDATE purchases SET total = total + 1 {SALE}", "facts", "total of"),
     "body": ("here", f"UPDATE purchases SET body = '\\xff' {SALE}", "facts", "body of"),
+    "currency": ("here", f"UPDATE purchases SET body = '{NO_MONEY}' {SALE}", "facts", "body of"),
+    "event": ("here", "UPDATE outbox SET payload = '\\xff' {key}", "outbox", "of purchase-completed"),
+    "empty event": ("here", "UPDATE outbox SET payload = '' {key}", "outbox", "of purchase-returned"),
     "fact": ("here", f"DELETE FROM purchases {SALE}", "outbox", "{purchase}"),
     "record": ("vault", "DELETE FROM people {of}", "records", "vault record"),
     "version": ("vault", "UPDATE people SET version = version + 1 {of}", "records", "revision"),
@@ -80,12 +87,17 @@ async def test_what_was_changed_by_hand_is_named(
     shop: Any, where: str, change: str, check: str, named: str
 ) -> None:
     customer, purchase = await a_history(shop)
-    names = {"of": f"WHERE customer_id = '{customer}'", "purchase": purchase}
+    names = {
+        "of": f"WHERE customer_id = '{customer}'",
+        "key": f"WHERE key = '{customer}'",
+        "purchase": purchase,
+    }
     pool = shop.four.vault if where == "vault" else shop.four.customers.pool
     await pool.execute(change.format(**names))
     found = [d for d in await audited(shop) if d[0] == check]
     assert any(named.format(**names) in what for _, what, _, _ in found), found
     assert all("0815" not in text for d in found for text in d), "nothing of it names a person"
+    await shop.four.customers.pool.execute(f"DELETE FROM outbox {names['key']}")  # others read all of it
 
 
 ONE, NONE = Sealed(3, None), Sealed(None, None)

@@ -12,6 +12,8 @@ from google.protobuf.message import DecodeError
 from customers.audit.model import Known, Sealed, judge
 from kit import db
 from kit.audit import Audit, Check, Difference
+from kit.errors import DomainError
+from kit.ids import canonical_uuid
 from kit.money import Currency, to_minor
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted, PurchaseReturned
 
@@ -67,7 +69,7 @@ def _told(row: Any) -> list[tuple[str, str, str]]:
     try:
         fact = PurchaseCompleted.FromString(row["body"])
         total = to_minor(fact.total, Currency(fact.currency_code, fact.minor_digits))
-    except (DecodeError, ValueError):
+    except (DecodeError, DomainError, ValueError):
         return [("body", "readable", "not readable")]
     at = fact.effective_at.ToDatetime(UTC)
     return [
@@ -82,21 +84,34 @@ def _told(row: Any) -> list[tuple[str, str, str]]:
 async def _unsent(conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
     """Each event that waits for Kafka tells of something that was recorded."""
     waiting: dict[tuple[str, str], Any] = {}
+    found: list[Difference] = []
     async for row in queries.unsent(conn, **_columns(keys)):
-        if row["type"] == "purchase-completed":
-            id_ = PurchaseCompleted.FromString(row["payload"]).purchase_id
+        if id_ := _tells_of(row):
+            waiting[row["merchant_id"], id_] = row
         else:
-            id_ = PurchaseReturned.FromString(row["payload"]).return_id
-        waiting[row["merchant_id"], id_] = row
+            what = f"event {row['event_id']} of {row['type']}"
+            whose = (row["merchant_id"], row["customer_id"])
+            found.append(Difference("outbox", *whose, what, "readable", "not readable"))
     if not waiting:
-        return []
+        return found
     rows = queries.told(conn, merchants=[m for m, _ in waiting], ids=[i for _, i in waiting])
     recorded = {(row["merchant_id"], str(row["id"])) async for row in rows}
-    return [
+    found += [
         Difference("outbox", place[0], row["customer_id"], f"fact {place[1]} of {row['type']}", "one", "none")
         for place, row in waiting.items()
         if place not in recorded
     ]
+    return found
+
+
+def _tells_of(row: Any) -> str:
+    """Return the id of the sale or return that a waiting event tells of; empty: it is not readable."""
+    try:
+        if row["type"] == "purchase-completed":
+            return canonical_uuid(PurchaseCompleted.FromString(row["payload"]).purchase_id, "purchase_id")
+        return canonical_uuid(PurchaseReturned.FromString(row["payload"]).return_id, "return_id")
+    except (DecodeError, DomainError):
+        return ""
 
 
 class _Two:

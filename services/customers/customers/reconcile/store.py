@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 
 from customers.reconcile.model import Back, OnAccount, Sold
 from kit import db
+from kit.errors import DomainError
 from kit.ids import valid_customer_id
 from kit.money import Currency, to_minor
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted, PurchaseReturned
@@ -67,7 +68,7 @@ def _read(row: Any, returns: list[bytes]) -> Sold:
     try:
         sale = PurchaseCompleted.FromString(row["body"])
         return _sold(sale, [PurchaseReturned.FromString(body) for body in returns])
-    except DecodeError:
+    except (DecodeError, DomainError):  # an amount that its currency cannot hold
         return Sold(row["merchant_id"], str(row["purchase_id"]), row["customer_id"], (), (), readable=False)
 
 
