@@ -206,6 +206,7 @@ async def test_an_index_key_is_rotated_in_three_steps_and_both_are_looked_up_mea
     first = await shop.process()
     await first.set_merchant()
     known = [await person(first, point, n) for n in range(20)]
+    untouched = await person(first, point, 50)  # whom nobody changes or asks again meanwhile
 
     def announce(content: Any) -> None:
         content["index"]["2"] = a_key()
@@ -235,6 +236,7 @@ async def test_an_index_key_is_rotated_in_three_steps_and_both_are_looked_up_mea
     for n, one in [*enumerate(known), *made]:
         assert [m.customer_id for m in await last.identify(phone=number(n))] == [one.customer_id]
     await is_whole(last, known[0].customer_id, 0)
+    await is_whole(last, untouched.customer_id, 50)
     again = last.creation("Lain", point(number(3)))
     assert (await refused(last.customers.CreateCustomer(again))).reason == "CONTACT_HELD"
 
