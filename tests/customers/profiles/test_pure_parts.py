@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 from datetime import date, time
 from pathlib import Path
@@ -283,3 +284,39 @@ async def test_a_data_key_is_unwrapped_once_until_it_is_crowded_out(tmp_path: Pa
     assert provider.unwrapped == 3
     await ring.sealer(people[0])
     assert provider.unwrapped == 4
+
+
+class Slow(FileKeys):
+    """Answers when it is told to, as a service of another building does."""
+
+    def __init__(self, config: FileKeys.Config) -> None:
+        super().__init__(config)
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def unwrap(self, wrapped: Any) -> list[bytes]:
+        self.asked.set()
+        await self.answers.wait()
+        return await super().unwrap(wrapped)
+
+
+async def test_who_is_erased_while_the_key_of_another_is_asked_for_fails_nobodys_call(tmp_path: Path) -> None:
+    quick = FileKeys(FileKeys.Config(path=tmp_path / "keys.json", create=True))
+    one, two = [(await Keyring(quick, 10).create("toko", name))[0] for name in ("c1", "c2")]
+    slow = Slow(FileKeys.Config(path=tmp_path / "keys.json"))
+    ring = Keyring(slow, 10)
+    slow.answers.set()
+    (known,) = await ring.sealers([one])
+    slow.answers.clear()
+    slow.asked.clear()
+    asking = asyncio.create_task(ring.sealers([one, two]))
+    await slow.asked.wait()
+    ring.forget("toko", "c1")
+    slow.answers.set()
+    found = await asking
+    assert found[0] is known
+    assert found[1].open("x", found[1].seal("x", "y")) == "y"
+    slow.asked.clear()
+    await ring.sealers([two])
+    assert not slow.asked.is_set()
+    await ring.sealers([one])
+    assert slow.asked.is_set(), "the key of who was erased is in no memory"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -91,7 +91,10 @@ class Keyring:
 
     async def sealers(self, people: Sequence[PersonKey]) -> list[Sealer]:
         """Return a sealer for each, in order; unknown keys are unwrapped in one call."""
-        missing = {self._key(p): p for p in people if self._key(p) not in self._sealers}
+        places = [self._key(p) for p in people]
+        # Taken before the provider is asked: meanwhile they may fade from use, or their owner be erased.
+        found = {place: self._sealers[place] for place in places if place in self._sealers}
+        missing = {place: p for place, p in zip(places, people, strict=True) if place not in found}
         if missing:
             asked = [Wrapped(p.kek_id, p.wrapped, p.context) for p in missing.values()]
             fresh = await self._provider.unwrap(asked)
@@ -100,11 +103,10 @@ class Keyring:
                 place: Sealer(p.merchant_id, p.customer_id, p.key_version, key)
                 for (place, p), key in zip(missing.items(), fresh, strict=True)
             }
-        else:
-            made = {}
-        found = [made.get(self._key(p)) or self._sealers[self._key(p)] for p in people]
-        self._remember(made, people)
-        return found
+            self._sealers.update(made)
+            found |= made
+        self._used(places)
+        return [found[place] for place in places]
 
     async def sealer(self, person: PersonKey) -> Sealer:
         """Return the sealer of one customer."""
@@ -119,10 +121,10 @@ class Keyring:
     def _key(person: PersonKey) -> tuple[str, str, int]:
         return (person.merchant_id, person.customer_id, person.key_version)
 
-    def _remember(self, made: Mapping[tuple[str, str, int], Sealer], used: Sequence[PersonKey]) -> None:
-        self._sealers.update(made)
-        for person in used:
-            self._sealers.move_to_end(self._key(person))
+    def _used(self, places: Sequence[tuple[str, str, int]]) -> None:
+        for place in places:
+            if place in self._sealers:
+                self._sealers.move_to_end(place)
         while len(self._sealers) > self._size:
             self._sealers.popitem(last=False)
         metrics.KEYS_CACHED.set(len(self._sealers))
