@@ -9,14 +9,18 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import loyalty
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from loyalty.audit.checks import AUDIT
 from tests.loyalty.facts import NOON
+
+MIGRATIONS = Path(loyalty.__file__).parent / "migrations"
 
 
 @dataclass
@@ -241,6 +245,46 @@ async def test_what_was_tampered_with_in_the_points_is_found_and_named_with_its_
     assert sorted(said) == [line.format(**vars(books)) for line in expected]
     assert {(d.merchant_id, d.customer_id) for d in found} == {(loyalty.merchant, books.customer)}
     assert len(keys) == 2
+
+
+async def a_merged_sale(loyalty):
+    """A sale whose lot expired but for what was reserved, moved twice, and expired wholly with the last."""
+    absorbed, survivor, last = [await loyalty.customer() for _ in range(3)]
+    sale = loyalty.sale(absorbed, [20_000])
+    await loyalty.deliver(sale)
+    held = (await loyalty.reserve(absorbed, 7)).reservation_id
+    await loyalty.wake(NOON + timedelta(days=40))
+    await loyalty.deliver(loyalty.merged(absorbed, survivor, at=NOON + timedelta(days=40)))
+    await loyalty.deliver(loyalty.merged(survivor, last, at=NOON + timedelta(days=40)))
+    await loyalty.release(last, held)
+    await loyalty.wake(NOON + timedelta(days=41))
+    assert [points for _, points, _ in await loyalty.entries(last)] == [7, -7]
+    return sale
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("entry_no = entry_no + 1", "lot of purchase {purchase}: 1, not 2"),
+        ("expired = expired - 1", "expired points of purchase {purchase}: 13, not 12"),
+    ],
+)
+async def test_a_merged_customers_purchase_names_its_lot_and_what_expired_before(timed, sql, expected):
+    sale = await a_merged_sale(timed)
+    assert (await audited(timed)).first == []
+    await timed.run.pool.execute(f"update purchases set {sql}")
+    (found,) = (await audited(timed)).first
+    said = f"{found.what}: {found.must}, not {found.found}"
+    assert said == expected.format(purchase=sale.payload.purchase_id)
+
+
+async def test_purchases_of_customers_merged_long_ago_learn_the_same_by_the_migration(timed):
+    await a_merged_sale(timed)
+    await timed.run.pool.execute("update purchases set entry_no = 0, expired = 0")
+    assert len((await audited(timed)).first) == 2
+    up, _ = (MIGRATIONS / "20261126060010_moved_purchases.sql").read_text().split("-- migrate:down")
+    await timed.run.pool.execute(up)
+    assert (await audited(timed)).first == []
 
 
 @pytest.mark.parametrize("seed", range(4))

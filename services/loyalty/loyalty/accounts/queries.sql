@@ -264,7 +264,7 @@ select
         from entries as e
         where
             e.merchant_id = m.merchant_id and e.customer_id = :survivor and e.cause_id = m.customer_id
-            and e.line_id = m.entry_no::text and e.kind = 'MERGE' and e.cause = 'MERGE'
+            and e.line_id = m.entry_no::text and e.kind = 'MERGE' and e.cause = 'MERGE' and e.points > 0
     ), 0),
     m.tier, m.multiplier_bp, m.program_version,
     m.expired + (

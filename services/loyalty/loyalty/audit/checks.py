@@ -35,6 +35,7 @@ AUDIT = Audit(
         _check("entries", _queries.entries),
         _check("lots", _queries.lots),
         _check("purchases", _queries.purchases),
+        _check("moved_purchases", _queries.moved_purchases),
         _check("returns", _queries.returns),
         _check("redemptions", _queries.redemptions),
         _check("reservations", _queries.reservations),

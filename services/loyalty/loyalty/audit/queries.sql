@@ -170,6 +170,60 @@ cross join lateral (
 ) as v (what, must, found, holds)
 where not v.holds;
 
+-- name: moved_purchases
+-- Purchases of merged customers that do not name the lot that their own has become, or whose expired points
+-- are not those that expired of it on its way, before the ledger that it is in now.
+with recursive owners as (
+    select a.merchant_id, a.merged_into as owner, a.customer_id
+    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    join accounts as a on a.merchant_id = k.merchant_id and a.merged_into = k.customer_id
+),
+
+homes as (
+    select o.merchant_id, o.owner, e.customer_id, e.entry_no, e.purchase_id
+    from owners as o
+    join entries as e on e.merchant_id = o.merchant_id and e.customer_id = o.customer_id
+    where e.kind = 'EARN'
+    union all
+    select h.merchant_id, h.owner, e.customer_id, e.entry_no, h.purchase_id
+    from homes as h
+    join accounts as o
+        on
+            o.merchant_id = h.merchant_id and (o.customer_id = h.owner or o.merged_into = h.owner)
+    join entries as e
+        on
+            e.merchant_id = o.merchant_id and e.customer_id = o.customer_id
+            and e.cause_id = h.customer_id and e.line_id = h.entry_no::text
+            and e.kind = 'MERGE' and e.cause = 'MERGE' and e.points > 0
+),
+
+folds as (
+    select
+        h.merchant_id, h.owner, h.purchase_id,
+        coalesce(max(h.entry_no) filter (where h.customer_id = h.owner), 0) as entry_no,
+        coalesce(sum(x.expired) filter (where h.customer_id <> h.owner), 0) as expired
+    from homes as h
+    cross join lateral (
+        select -sum(e.points) as expired
+        from entries as e
+        where
+            e.merchant_id = h.merchant_id and e.customer_id = h.customer_id
+            and e.cause_id = h.entry_no::text and e.kind = 'EXPIRE' and e.cause = 'EXPIRY'
+    ) as x
+    group by h.merchant_id, h.owner, h.purchase_id
+)
+
+select p.merchant_id, p.customer_id, v.what || p.purchase_id as what, v.must::text as must, v.found::text as found
+from folds as f
+join purchases as p
+    on p.merchant_id = f.merchant_id and p.customer_id = f.owner and p.purchase_id = f.purchase_id::uuid
+cross join lateral (
+    values
+    ('lot of purchase ', f.entry_no, p.entry_no),
+    ('expired points of purchase ', f.expired, p.expired)
+) as v (what, must, found)
+where v.must <> v.found;
+
 -- name: returns
 -- Returns whose figures are not the fold of their entries; see purchases for those of merged customers.
 with owners as (
