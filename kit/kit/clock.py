@@ -17,8 +17,8 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the business instant, aware, in UTC."""
 
-    async def changed(self) -> None:
-        """Return once the clock has jumped; a clock that never jumps never returns."""
+    async def changed(self, since: datetime) -> None:
+        """Return once the clock has jumped past `since`, also when it did so before; else never return."""
 
 
 class SystemClock:
@@ -28,7 +28,7 @@ class SystemClock:
         """Return the business instant, aware, in UTC."""
         return datetime.now(UTC)
 
-    async def changed(self) -> None:
+    async def changed(self, since: datetime) -> None:
         """Never return: this clock does not jump."""
         await asyncio.Event().wait()
 
@@ -65,13 +65,11 @@ class FileClock:
         self._read()
         return self._now
 
-    async def changed(self) -> None:
-        """Return once the file holds a later instant."""
-        moved = self._moved
-        while not moved.is_set():
-            self._read()
+    async def changed(self, since: datetime) -> None:
+        """Return once the file holds an instant after `since`."""
+        while self.now() <= since:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), POLL_SECONDS)
+                await asyncio.wait_for(self._moved.wait(), POLL_SECONDS)
 
 
 def move(path: Path, instant: datetime) -> None:

@@ -74,6 +74,7 @@ class Sweeper:
     def __init__(self, sweep: Sweep, pool: db.Pool, clock: Clock) -> None:
         self._sweep, self._pool, self._clock = sweep, pool, clock
         self._busy = asyncio.Lock()
+        self._seen = clock.now()  # when it was at the latest look
 
     @property
     def name(self) -> str:
@@ -108,7 +109,7 @@ class Sweeper:
     async def _round(self) -> int:
         total = 0
         while True:
-            now = self._clock.now()
+            now = self._seen = self._clock.now()
             started = time.monotonic()
             if self._sweep.run is not None:
                 async with db.transaction(self._pool) as conn:
@@ -123,6 +124,6 @@ class Sweeper:
             log.debug("swept", sweep=self._sweep.name, done=done, seconds=time.monotonic() - started)
 
     async def _rest(self, seconds: float) -> None:
-        """Wait for the interval or a jump of the clock, whichever comes first."""
+        """Wait for the interval or a jump of the clock, whichever comes first; one during the look counts."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._clock.changed(), seconds)
+            await asyncio.wait_for(self._clock.changed(self._seen), seconds)

@@ -114,7 +114,8 @@ async def test_the_file_clock_stands_moves_forward_and_wakes(tmp_path: Path) -> 
     file_clock = clock.FileClock(path)
     assert file_clock.now() == first
     clock.move(path, later)
-    await file_clock.changed()
+    await file_clock.changed(first)
     assert file_clock.now() == later
+    await file_clock.changed(first)  # whoever comes late is not left waiting
     clock.move(path, first)
     assert file_clock.now() == later

@@ -41,6 +41,26 @@ async def test_a_file_clock_that_moves_wakes_a_sweep_long_before_its_interval(
     assert len(seen) == 3
 
 
+async def test_a_clock_that_moves_during_a_look_is_not_missed(shop: Any, tmp_path: Path) -> None:
+    path = tmp_path / "clock"
+    clock.move(path, DAY)
+    file_clock, seen = clock.FileClock(path), list[datetime]()
+
+    async def run(_: db.Conn, now: datetime) -> int:
+        seen.append(now)
+        if len(seen) == 1:
+            clock.move(path, DAY + timedelta(days=1))
+            assert file_clock.now() > now, "somebody else of the process has read it meanwhile"
+        return 0
+
+    sweeping = asyncio.create_task(Sweeper(Sweep("late", HOUR, run=run), shop.pool, file_clock).run())
+    try:
+        await eventually(lambda: len(seen) > 1, within=5)
+    finally:
+        sweeping.cancel()
+    assert seen == [DAY, DAY + timedelta(days=1)]
+
+
 async def test_a_customer_whose_books_are_broken_is_left_out_and_everybody_else_done(shop: Any) -> None:
     async def work(conn: db.Conn, some: Sequence[tuple[str, str]]) -> int:
         for merchant, customer in some:

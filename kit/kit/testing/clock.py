@@ -17,9 +17,10 @@ class ManualClock:
         """Return the business instant, aware, in UTC."""
         return self._now
 
-    async def changed(self) -> None:
-        """Return once the clock has been moved."""
-        await self._moved.wait()
+    async def changed(self, since: datetime) -> None:
+        """Return once the clock has been moved past `since`."""
+        while self._now <= since:
+            await self._moved.wait()
 
     def advance(self, by: timedelta) -> datetime:
         """Move forward and wake whoever waits; return the new instant."""
