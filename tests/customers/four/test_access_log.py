@@ -133,3 +133,18 @@ async def test_a_read_is_logged_with_who_whom_and_why(shop: Any, method: str) ->
         assert (row["store_id"], row["register_id"], row["staff_ref"]) == ("pusat", "r5", "staff-5")
     if method != "CreateCustomer":
         assert row["customer_ids"] == [person]
+
+
+async def test_who_is_told_that_somebody_holds_an_address_is_logged(shop: Any, refused: Any) -> None:
+    phone = next(PHONES)
+    holder = await shop.customer("Budi", phone)
+    point = contacts_pb2.ContactPoint(channel=contacts_pb2.CHANNEL_PHONE, address=phone)
+    customer = profiles_pb2.Customer(full_name="Ani", contact_points=[point])
+    request = profiles_pb2.CreateCustomerRequest(request_id=new_uuid(), customer=customer, origin=ORIGIN)
+    assert (await refused(shop.profiles.CreateCustomer(request))) == "CONTACT_HELD"
+    rows = await shop.four.vault.fetch(
+        "SELECT subject, register_id, customer_ids FROM access_log"
+        " WHERE merchant_id = $1 AND action = 'CONTACT_HELD'",
+        shop.merchant,
+    )
+    assert [tuple(row) for row in rows] == [("till-1", "r5", [holder])]
