@@ -244,6 +244,46 @@ async def test_a_message_overtaken_while_it_was_looked_at_is_replaced_as_well(no
     assert states == {"2": R.MESSAGE_REASON_REPLACED, "3": 0}
 
 
+async def test_what_a_crash_left_under_way_is_replaced_by_a_newer_one(
+    start_notify: Any, new_database: Any, due: Any
+) -> None:
+    async with start_notify(await new_database("notify"), lease_s=0.2) as notify:
+        now = notify.at("2026-03-05T10:00")
+        customer_id = notify.book.add()
+        owed = [notify.ledger.add(40_000, SOON)]
+        await credit(notify, due(customer_id, now, TODAY, due=owed))
+        # A worker has claimed it and died.
+        await notify.run.pool.execute(
+            "UPDATE messages SET state = 'SENDING', attempts = 1, due_at = now() + interval '0.2 s'"
+        )
+        later = notify.at("2026-03-06T10:00")
+        await credit(notify, due(customer_id, later, date(2026, 3, 6), overdue=owed))
+        await notify.sweep_until_idle()
+        await eventually(notify.sweep)
+        found = {m.kind: (m.state, m.reason) for m in await notify.listed(customer_id)}
+        assert found == {
+            "payment-due": (SKIPPED, R.MESSAGE_REASON_REPLACED),
+            "payment-overdue": (SENT, R.MESSAGE_REASON_UNSPECIFIED),
+        }
+        assert len(notify.sink.taken) == 1
+
+
+async def test_reminders_of_two_customers_who_turn_out_to_be_one_are_one(
+    notify: Any, due: Any, merged: Any
+) -> None:
+    notify.book.quiet = (21, 8)
+    now = notify.at("2026-03-05T22:00")
+    absorbed, survivor = notify.book.add(), notify.book.add()
+    owed = [notify.ledger.add(40_000, SOON)]
+    await credit(notify, due(absorbed, now, TODAY, due=owed))
+    await credit(notify, due(survivor, now + timedelta(minutes=1), TODAY, due=owed))
+    await notify.run.deliver(merged(absorbed, survivor, now))
+    notify.at("2026-03-06T08:00")
+    await notify.sweep_until_idle()
+    assert sorted(m.state for m in await notify.listed(survivor)) == sorted([SENT, SKIPPED])
+    assert len(notify.sink.taken) == 1
+
+
 async def test_an_event_heard_again_late_replaces_nothing(notify: Any, tier: Any) -> None:
     notify.book.quiet = (21, 8)
     now = notify.at("2026-03-05T22:00")

@@ -70,6 +70,8 @@ class Preparation:
         alive: list[Claimed] = []
         for message in claimed:
             late = model.too_late(now, message.not_after, message.attempts)
+            if message.overtaken:
+                late = Outcome(State.SKIPPED, Reason.REPLACED)
             alive.append(message) if late is None else done.append((message, late))
         texts = await self._texts.find({_text_key(m) for m in alive})
         allowed: list[_Allowed] = []

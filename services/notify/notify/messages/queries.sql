@@ -110,7 +110,8 @@ LIMIT :limit;
 -- name: claim_messages
 -- Takes what is due, SENDING whose lease has run out included, and what was held until now, and begins an
 -- attempt of each. SKIP LOCKED: many workers may claim at once. Without the customer locks: `attempts`
--- fences what finishes later. Of what is due every merchant's longest waiting comes first, then every
+-- fences what finishes later. `overtaken`: a newer one of its family was made while an attempt that came to
+-- nothing was under way, or came with a merge. Of what is due every merchant's longest waiting comes first, then every
 -- merchant's second, so that one chain's backlog never starves the rest.
 WITH RECURSIVE merchants AS (
     (SELECT merchant_id FROM messages WHERE state IN ('PENDING', 'SENDING') ORDER BY merchant_id LIMIT 1)
@@ -159,7 +160,13 @@ FROM (SELECT * FROM due UNION ALL SELECT * FROM held LIMIT :limit) AS taken
 WHERE m.merchant_id = taken.merchant_id AND m.message_id = taken.message_id
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
     m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at, m.family, m.until, m.invoices,
-    m.given_up, m.failures, m.last_failure;
+    m.given_up, m.failures, m.last_failure,
+    m.family <> '' AND EXISTS (
+        SELECT FROM messages AS n
+        WHERE n.merchant_id = m.merchant_id AND n.customer_id = m.customer_id AND n.family = m.family
+            AND n.created_at >= m.created_at AND (n.created_at, n.made_at) > (m.created_at, m.made_at)
+            AND n.message_id <> m.message_id
+    ) AS overtaken;
 
 -- name: finish_attempts
 -- Writes what attempts came to, where the attempt is still the last one begun. Answers the ids written.

@@ -63,7 +63,8 @@ class Stored:
 class Claimed:
     """A message of which an attempt has begun; `attempts` is that attempt's number, `made_at` wall time.
 
-    `variables` is JSON as stored: a later build may have written what this one cannot read.
+    `variables` is JSON as stored: a later build may have written what this one cannot read. `overtaken`:
+    a newer message of its family takes its place.
     """
 
     merchant_id: str
@@ -84,6 +85,7 @@ class Claimed:
     given_up: Sequence[str]
     failures: int
     last_failure: str
+    overtaken: bool
 
 
 def preview(message: NewMessage, version: int) -> Stored:
