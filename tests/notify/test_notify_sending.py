@@ -125,6 +125,11 @@ async def test_after_so_many_failures_the_next_channel_has_its_turn_at_once(
         await eventually(finished)
         message = await notify.only(customer_id)
         assert (message.state, message.channel, message.attempts) == (SENT, "console", 4)
+    async with start_notify(channels=channels, retry_s=600, failures_per_route=1) as notify:
+        customer_id = await confirm(notify, purchase, allowed=ways)
+        await notify.sweep_until_idle()
+        message = await notify.only(customer_id)
+        assert (message.state, message.channel, message.attempts) == (SENT, "console", 2), "without a pause"
 
 
 async def test_a_refused_mail_goes_once_the_relay_takes_it(notify: Any, purchase: Any) -> None:
