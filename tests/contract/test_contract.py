@@ -49,7 +49,7 @@ PROMISED = {
     "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms",
     "credit.v1.HoldService": "Authorize Capture Void GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices ListExceptions ResolveException",
-    "credit.v1.PaymentService": "RecordPayment ListPayments",
+    "credit.v1.PaymentService": "RecordPayment ConfirmPayment ReversePayment PayOut ListPayments",
     "loyalty.v1.BookingService": "ListBookings",
     "credit.v1.BookingService": "ListBookings",
     "loyalty.v1.ExportService": "ExportCustomer",
@@ -86,8 +86,8 @@ def test_the_service_config_that_ships_covers_every_service() -> None:
     "event",
     "CustomerRegistered CustomerUpdated CustomerMerged CustomerErased PurchaseCompleted PurchaseReturned "
     "PointsEarned PointsRedeemed PointsExpiring TierChanged InvoiceIssued InvoicePaid PaymentDue "
-    "PaymentOverdue PaymentReceived PaymentReversed MessageDelivered MessageFailed ContactReplied "
-    "Progress".split(),
+    "PaymentOverdue PaymentReceived PaymentReversed CreditPaidOut MessageDelivered MessageFailed "
+    "ContactReplied Progress".split(),
 )
 def test_every_event_of_the_house_is_in_the_contract(event: str) -> None:
     for module in pkgutil.iter_modules(langganan.events.v1.__path__):

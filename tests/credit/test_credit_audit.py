@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import sys
 from dataclasses import dataclass
 
+import grpc
 import pytest
 
 from credit.audit.checks import AUDIT
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import holds_pb2
+from tests.credit.paying import confirming, giro, paying_out, reverse
 
 
 @dataclass
@@ -161,11 +164,11 @@ async def test_a_random_history_has_no_difference(alone, seed):
     credit = await alone()
     chance = random.Random(seed)
     customers = [await credit.open(limit=200_000) for _ in range(4)] + [new_customer_id()]
-    sales = []
+    sales, payments = [], []
 
     async def step() -> None:
         customer = chance.choice(customers)
-        match chance.randrange(7):
+        match chance.randrange(10):
             case 0:
                 await credit.authorize(customer, chance.randint(1, 60_000))
             case 1:
@@ -184,14 +187,27 @@ async def test_a_random_history_has_no_difference(alone, seed):
             case 4 if sales:
                 sale = chance.choice(sales)
                 await credit.deliver(credit.returned(sale, chance.randint(1, 30_000)), sale)
+            case 5 if payments:
+                with contextlib.suppress(grpc.aio.AioRpcError):  # reversed before, or not pending
+                    await reverse(credit, chance.choice(payments))
+            case 6 if payments:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await credit.payments.ConfirmPayment(confirming(chance.choice(payments)))
+            case 7 if customer != customers[-1]:
+                payments.append(await giro(credit, customer, chance.randint(1, 80_000)))
+                credit_balance = (await credit.account(customer)).credit_balance.units
+                if credit_balance:
+                    with contextlib.suppress(grpc.aio.AioRpcError):  # a sale has used it meanwhile
+                        await credit.payments.PayOut(paying_out(customer, credit_balance))
             case _ if customer != customers[-1]:
-                await credit.pay(customer, chance.randint(1, 80_000), allow=True)
+                payments.append(await credit.pay(customer, chance.randint(1, 80_000), allow=True))
 
     for _ in range(25):
         await asyncio.gather(*(step() for _ in range(4)))
     outcome = await audited(credit)
     assert outcome.first == []
     assert outcome.looked_at == len(customers)
+    assert await credit.run.pool.fetchval("SELECT count(*) FROM payments WHERE state = 'REVERSED'")
 
 
 async def command(credit, *arguments):

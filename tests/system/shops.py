@@ -65,6 +65,8 @@ class Names:
     reservation_id: str
     reservation_to_release: str
     payment_id: str
+    giro_id: str
+    customer_in_credit: str
     invoice_id: str
     message_id: str
     customers_exception: str
@@ -82,6 +84,7 @@ class Names:
                 **made,
                 "customer_id": ids.new_customer_id(),
                 "customer_to_erase": ids.new_customer_id(),
+                "customer_in_credit": ids.new_customer_id(),
                 "full_name": f"Ibu {word.title()}",
                 "phone": f"+62812{digits}",
                 "email": f"{word}@example.com",
@@ -161,15 +164,35 @@ class Shop:
         await self.call(record, sale(fresh(), customer, 30_000, onAccount={"holdId": fresh()}))
         await self._points()
         await self._note()
+        await self._pay(names.payment_id, customer, 1_000)
+        await self._pay(names.giro_id, customer, 1_000, method="PAYMENT_METHOD_GIRO")
+        await self._open_account(names.customer_in_credit)
+        await self._pay(fresh(), names.customer_in_credit, 5_000, allowCreditBalance=True)
+
+    async def _pay(self, payment_id: str, customer_id: str, amount: int, **more: Any) -> None:
         await self.call(
             "credit.v1.PaymentService/RecordPayment",
             {
-                "paymentId": names.payment_id,
-                "customerId": customer,
-                "amount": rupiah(1_000),
+                "paymentId": payment_id,
+                "customerId": customer_id,
+                "amount": rupiah(amount),
                 "method": "PAYMENT_METHOD_CASH",
                 "occurredAt": SALE_AT,
                 "origin": ORIGIN,
+                **more,
+            },
+        )
+
+    async def _open_account(self, customer_id: str) -> None:
+        await self.call(
+            "credit.v1.AccountService/OpenAccount",
+            {
+                "requestId": fresh(),
+                "customerId": customer_id,
+                "currencyCode": "IDR",
+                "timeZone": "Asia/Jakarta",
+                "limit": rupiah(500_000),
+                "netDays": 14,
             },
         )
 
@@ -205,17 +228,7 @@ class Shop:
         await self.call(
             "customers.v1.ContactService/SetConsent", consent(names, "CONSENT_STATE_GIVEN", names.email)
         )
-        await self.call(
-            "credit.v1.AccountService/OpenAccount",
-            {
-                "requestId": fresh(),
-                "customerId": names.customer_id,
-                "currencyCode": "IDR",
-                "timeZone": "Asia/Jakarta",
-                "limit": rupiah(500_000),
-                "netDays": 14,
-            },
-        )
+        await self._open_account(names.customer_id)
 
     async def _points(self) -> None:
         names, customer = self.names, self.names.customer_id

@@ -108,6 +108,54 @@ class ExceptionResolved(CreditError, FailedPrecondition):
         super().__init__(f"exception {exception_id} is resolved already; nothing is left to do")
 
 
+class InvoiceNotFound(CreditError, NotFound):
+    """This customer has no such invoice."""
+
+    reason = "INVOICE_NOT_FOUND"
+
+    def __init__(self, invoice_id: str) -> None:
+        super().__init__(f"no invoice {invoice_id} of this customer; see ListInvoices")
+
+
+class PaymentNotFound(CreditError, NotFound):
+    """This customer has no such payment."""
+
+    reason = "PAYMENT_NOT_FOUND"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"no payment {payment_id} of this customer; see ListPayments")
+
+
+class PaymentReceivedAlready(CreditError, FailedPrecondition):
+    """The payment is booked; only a pending one is confirmed."""
+
+    reason = "ALREADY_RECEIVED"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"payment {payment_id} is booked already; nothing is left to confirm")
+
+
+class PaymentReversedAlready(CreditError, FailedPrecondition):
+    """Another request reversed the payment."""
+
+    reason = "ALREADY_REVERSED"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"payment {payment_id} is reversed; record what was paid since as a new payment")
+
+
+class CreditBalanceExceeded(CreditError, FailedPrecondition):
+    """The shop owes the customer less than is to be paid out."""
+
+    reason = "CREDIT_BALANCE_EXCEEDED"
+
+    def __init__(self, credit_balance: int) -> None:
+        super().__init__(
+            f"the credit balance is {credit_balance} (minor units); pay out at most that",
+            credit_balance=str(credit_balance),
+        )
+
+
 class Overpayment(CreditError, FailedPrecondition):
     """More than is owed."""
 

@@ -9,6 +9,7 @@ from credit.accounts.encode import day, stamp
 from credit.accounts.model import Account
 from credit.invoices.model import Invoice
 from credit.notices.model import Kind, Notice
+from credit.payments.model import Payment
 from kit.events import Outgoing
 from langganan.events.v1 import credit_pb2
 
@@ -48,32 +49,63 @@ def invoice_paid(invoice: Invoice, cause_id: str, at: datetime) -> Outgoing:
     return Outgoing("invoice-paid", invoice.merchant_id, invoice.customer_id, payload, at)
 
 
-def payment_received(
-    account: Account,
-    payment_id: str,
-    amount: int,
-    allocations: Sequence[tuple[str, int]],
-    unapplied: int,
-    at: datetime,
-    heard_at: datetime,
-) -> Outgoing:
-    """A customer paid on account; `account` is the one after the payment, amounts are minor units.
+def payment_received(account: Account, payment: Payment, at: datetime, heard_at: datetime) -> Outgoing:
+    """A customer paid on account; `account` is the one after the payment.
 
     `at` is the payment's own time; the event's is when we heard of it, from which a receipt is of use.
     """
     payload = credit_pb2.PaymentReceived(
         merchant_id=account.merchant_id,
         customer_id=account.customer_id,
-        payment_id=payment_id,
-        amount=amount,
+        payment_id=payment.payment_id,
+        amount=payment.amount,
         currency_code=account.currency_code,
         minor_digits=account.minor_digits,
-        allocations=[credit_pb2.PaymentAllocation(invoice_id=i, amount=a) for i, a in allocations],
-        unapplied=unapplied,
+        allocations=_allocations(payment.allocations),
+        unapplied=payment.unapplied,
         outstanding=account.posted,
         received_at=stamp(at),
     )
     return Outgoing("payment-received", account.merchant_id, account.customer_id, payload, heard_at)
+
+
+def payment_reversed(
+    account: Account, payment: Payment, owed_again: Sequence[tuple[str, int]], taken: int, at: datetime
+) -> Outgoing:
+    """A payment turned out not to be one; `account` is the one after it, amounts are minor units."""
+    payload = credit_pb2.PaymentReversed(
+        merchant_id=account.merchant_id,
+        customer_id=account.customer_id,
+        payment_id=payment.payment_id,
+        amount=payment.amount,
+        allocations=_allocations(owed_again),
+        reason=payment.reversal_reason,
+        reversed_at=stamp(at),
+        currency_code=account.currency_code,
+        minor_digits=account.minor_digits,
+        taken_from_credit=taken,
+        outstanding=account.posted,
+    )
+    return Outgoing("payment-reversed", account.merchant_id, account.customer_id, payload, at)
+
+
+def credit_paid_out(account: Account, payout_id: str, amount: int, at: datetime) -> Outgoing:
+    """Credit balance was returned; `account` is the one after it, the amount is minor units."""
+    payload = credit_pb2.CreditPaidOut(
+        merchant_id=account.merchant_id,
+        customer_id=account.customer_id,
+        payout_id=payout_id,
+        amount=amount,
+        currency_code=account.currency_code,
+        minor_digits=account.minor_digits,
+        credit_balance=account.credit_balance,
+        paid_out_at=stamp(at),
+    )
+    return Outgoing("credit-paid-out", account.merchant_id, account.customer_id, payload, at)
+
+
+def _allocations(parts: Sequence[tuple[str, int]]) -> list[credit_pb2.PaymentAllocation]:
+    return [credit_pb2.PaymentAllocation(invoice_id=i, amount=a) for i, a in parts]
 
 
 def payment_notice(notice: Notice, at: datetime) -> Outgoing:

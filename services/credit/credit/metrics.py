@@ -21,4 +21,8 @@ NOBODYS = Counter(
     "On-account tenders of sales that name no customer: listed, posted to nobody",
 )
 PAYMENTS = Counter("langganan_credit_payments_total", "Payments booked")
+REVERSALS = Counter(
+    "langganan_credit_payment_reversals_total", "Payments that turned out not to be one, by why", ["reason"]
+)
+PAYOUTS = Counter("langganan_credit_payouts_total", "Credit balances returned to customers")
 NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])

@@ -58,9 +58,7 @@ CREATE TABLE public.entries (
     posted bigint NOT NULL,
     credit bigint NOT NULL,
     effective_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT entries_cause_known CHECK ((cause_type = ANY (ARRAY['PURCHASE'::text, 'CAPTURE'::text, 'RETURN'::text, 'PAYMENT'::text]))),
-    CONSTRAINT entries_effect_known CHECK ((effect = ANY (ARRAY['CHARGED'::text, 'CREDIT_USED'::text, 'PAID'::text, 'RETURNED'::text, 'CREDIT_ADDED'::text])))
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 ALTER TABLE public.entries ALTER COLUMN entry_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -229,6 +227,19 @@ ALTER TABLE public.parked_events ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.payment_changes (
+    merchant_id text NOT NULL,
+    request_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    payment_id uuid NOT NULL,
+    kind text NOT NULL,
+    fingerprint bytea NOT NULL,
+    note text NOT NULL,
+    staff_ref text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT payment_changes_kind_known CHECK ((kind = ANY (ARRAY['CONFIRM'::text, 'REVERSE'::text])))
+);
+
 CREATE TABLE public.payments (
     merchant_id text NOT NULL,
     payment_id uuid NOT NULL,
@@ -245,7 +256,26 @@ CREATE TABLE public.payments (
     effective_at timestamp with time zone NOT NULL,
     received_at timestamp with time zone NOT NULL,
     origin bytea,
+    state text DEFAULT 'RECEIVED'::text NOT NULL,
+    named uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    cleared_at timestamp with time zone,
+    reversed_at timestamp with time zone,
+    reversal_reason text DEFAULT ''::text NOT NULL,
     CONSTRAINT payments_amount_positive CHECK (((amount > 0) AND (unapplied >= 0)))
+);
+
+CREATE TABLE public.payouts (
+    merchant_id text NOT NULL,
+    payout_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    amount bigint NOT NULL,
+    method integer NOT NULL,
+    reference text NOT NULL,
+    credit_balance_after bigint NOT NULL,
+    fingerprint bytea NOT NULL,
+    origin bytea NOT NULL,
+    paid_out_at timestamp with time zone NOT NULL,
+    CONSTRAINT payouts_amount_positive CHECK (((amount > 0) AND (credit_balance_after >= 0)))
 );
 
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
@@ -261,8 +291,14 @@ ALTER TABLE ONLY public.accounts
 ALTER TABLE ONLY public.audits
     ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
+ALTER TABLE public.entries
+    ADD CONSTRAINT entries_cause_known CHECK ((cause_type = ANY (ARRAY['PURCHASE'::text, 'CAPTURE'::text, 'RETURN'::text, 'PAYMENT'::text, 'REVERSAL'::text, 'PAYOUT'::text, 'WRITE_OFF'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_cause_once UNIQUE (merchant_id, customer_id, cause_type, cause_id, line, effect);
+
+ALTER TABLE public.entries
+    ADD CONSTRAINT entries_effect_known CHECK ((effect = ANY (ARRAY['CHARGED'::text, 'CREDIT_USED'::text, 'PAID'::text, 'RETURNED'::text, 'CREDIT_ADDED'::text, 'UNPAID'::text, 'CREDIT_UNUSED'::text, 'CREDIT_TAKEN'::text, 'PAID_OUT'::text, 'WRITTEN_OFF'::text, 'WRITE_OFF_UNDONE'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_pkey PRIMARY KEY (merchant_id, customer_id, entry_id);
@@ -294,8 +330,23 @@ ALTER TABLE ONLY public.outbox
 ALTER TABLE ONLY public.parked_events
     ADD CONSTRAINT parked_events_pkey PRIMARY KEY (merchant_id, key, id);
 
+ALTER TABLE ONLY public.payment_changes
+    ADD CONSTRAINT payment_changes_once UNIQUE (merchant_id, customer_id, payment_id, kind);
+
+ALTER TABLE ONLY public.payment_changes
+    ADD CONSTRAINT payment_changes_pkey PRIMARY KEY (merchant_id, request_id);
+
 ALTER TABLE ONLY public.payments
     ADD CONSTRAINT payments_pkey PRIMARY KEY (merchant_id, payment_id);
+
+ALTER TABLE public.payments
+    ADD CONSTRAINT payments_reversed_with_reason CHECK (((state = 'REVERSED'::text) = ((reversed_at IS NOT NULL) AND (reversal_reason <> ''::text)))) NOT VALID;
+
+ALTER TABLE public.payments
+    ADD CONSTRAINT payments_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'RECEIVED'::text, 'REVERSED'::text]))) NOT VALID;
+
+ALTER TABLE ONLY public.payouts
+    ADD CONSTRAINT payouts_pkey PRIMARY KEY (merchant_id, payout_id);
 
 CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (merchant_id, customer_id, kind, request_id);
 
@@ -324,5 +375,7 @@ CREATE UNIQUE INDEX invoices_tender ON public.invoices USING btree (merchant_id,
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 
 CREATE INDEX payments_of_customer ON public.payments USING btree (merchant_id, customer_id, effective_at, payment_id);
+
+CREATE INDEX payouts_of_customer ON public.payouts USING btree (merchant_id, customer_id, paid_out_at, payout_id);
 
 ALTER INDEX public.inbox_pkey ATTACH PARTITION public.inbox_default_pkey;

@@ -83,16 +83,25 @@ class Cause(StrEnum):
     CAPTURE = "CAPTURE"
     RETURN = "RETURN"
     PAYMENT = "PAYMENT"
+    REVERSAL = "REVERSAL"
+    PAYOUT = "PAYOUT"
+    WRITE_OFF = "WRITE_OFF"
 
 
 class Effect(StrEnum):
-    """What an entry does."""
+    """What an entry does. UNPAID and CREDIT_UNUSED are mirrors of PAID and CREDIT_USED."""
 
     CHARGED = "CHARGED"
     CREDIT_USED = "CREDIT_USED"
     PAID = "PAID"
     RETURNED = "RETURNED"
     CREDIT_ADDED = "CREDIT_ADDED"
+    UNPAID = "UNPAID"
+    CREDIT_UNUSED = "CREDIT_UNUSED"
+    CREDIT_TAKEN = "CREDIT_TAKEN"
+    PAID_OUT = "PAID_OUT"
+    WRITTEN_OFF = "WRITTEN_OFF"
+    WRITE_OFF_UNDONE = "WRITE_OFF_UNDONE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ WITH folds AS (
         e.customer_id,
         e.invoice_id,
         coalesce(sum(e.posted) FILTER (WHERE e.effect = 'CHARGED'), 0) AS charged,
-        coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('CREDIT_USED', 'PAID')), 0) AS paid,
+        coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('CREDIT_USED', 'PAID', 'UNPAID', 'CREDIT_UNUSED')), 0) AS paid,
         coalesce(-sum(e.posted) FILTER (WHERE e.effect = 'RETURNED'), 0) AS taken_off,
         coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS given_back
     FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
@@ -68,17 +68,20 @@ CROSS JOIN LATERAL (
 WHERE v.must <> v.found;
 
 -- name: payments
--- Payments whose parts in the ledger do not add up to what was paid, or to what became credit.
+-- Payments whose parts in the ledger do not add up to what was paid, to what became credit, or to what was
+-- undone of them; nothing is booked of a giro that has not cleared. Payouts that the ledger books otherwise.
 WITH folds AS (
     SELECT
         e.merchant_id,
         e.customer_id,
         e.cause_id,
         coalesce(-sum(e.posted) FILTER (WHERE e.effect = 'PAID'), 0) AS allocated,
-        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS unapplied
+        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS unapplied,
+        coalesce(sum(e.posted - e.credit) FILTER (WHERE e.cause_type = 'REVERSAL'), 0) AS reversed,
+        coalesce(-sum(e.credit) FILTER (WHERE e.cause_type = 'PAYOUT'), 0) AS paid_out
     FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
     JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
-    WHERE e.cause_type = 'PAYMENT'
+    WHERE e.cause_type IN ('PAYMENT', 'REVERSAL', 'PAYOUT')
     GROUP BY e.merchant_id, e.customer_id, e.cause_id
 )
 
@@ -93,20 +96,45 @@ JOIN payments AS p ON p.merchant_id = k.merchant_id AND p.customer_id = k.custom
 LEFT JOIN folds AS f
     ON f.merchant_id = p.merchant_id AND f.customer_id = p.customer_id AND f.cause_id = p.payment_id
 CROSS JOIN LATERAL (
+    SELECT
+        CASE
+            WHEN p.state = 'RECEIVED' OR p.cleared_at IS NOT NULL THEN p.amount
+            ELSE 0
+        END AS booked
+) AS b
+CROSS JOIN LATERAL (
     VALUES
-    ('amount', coalesce(f.allocated + f.unapplied, 0), p.amount),
-    ('unapplied', coalesce(f.unapplied, 0), p.unapplied)
+    ('amount', coalesce(f.allocated + f.unapplied, 0), b.booked),
+    ('unapplied', coalesce(f.unapplied, 0), p.unapplied),
+    ('reversal', coalesce(f.reversed, 0), CASE p.state WHEN 'REVERSED' THEN b.booked ELSE 0 END)
 ) AS v (what, must, found)
-WHERE v.must <> v.found;
+WHERE v.must <> v.found
+UNION ALL
+SELECT
+    o.merchant_id,
+    o.customer_id,
+    'amount of payout ' || o.payout_id,
+    coalesce(f.paid_out, 0)::text,
+    o.amount::text
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN payouts AS o ON o.merchant_id = k.merchant_id AND o.customer_id = k.customer_id
+LEFT JOIN folds AS f
+    ON f.merchant_id = o.merchant_id AND f.customer_id = o.customer_id AND f.cause_id = o.payout_id
+WHERE coalesce(f.paid_out, 0) <> o.amount;
 
 -- name: causes
 -- Entries whose cause is not there: the sale's or the captured hold's invoice, the returned or paid invoice,
--- the payment.
+-- the payment, reversed or not, the payout.
 SELECT
     e.merchant_id,
     e.customer_id,
     'cause of entry ' || e.entry_id || ', ' || e.effect || ' by ' || e.cause_type || ' ' || e.cause_id AS what,
-    CASE WHEN e.cause_type = 'PAYMENT' THEN 'payment and invoice' ELSE 'invoice ' || e.invoice_id END AS must,
+    CASE
+        WHEN e.cause_type = 'PAYMENT' THEN 'payment and invoice'
+        WHEN e.cause_type = 'REVERSAL' THEN 'reversed payment and invoice'
+        WHEN e.cause_type = 'PAYOUT' THEN 'payout'
+        ELSE 'invoice ' || e.invoice_id
+    END AS must,
     'none' AS found
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
 JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
@@ -117,13 +145,21 @@ LEFT JOIN holds AS h
     AND e.cause_type = 'CAPTURE'
 LEFT JOIN payments AS p
     ON p.merchant_id = e.merchant_id AND p.payment_id = e.cause_id AND p.customer_id = e.customer_id
-    AND e.cause_type = 'PAYMENT'
+    AND e.cause_type IN ('PAYMENT', 'REVERSAL')
+LEFT JOIN payouts AS o
+    ON o.merchant_id = e.merchant_id AND o.payout_id = e.cause_id AND o.customer_id = e.customer_id
+    AND e.cause_type = 'PAYOUT'
 WHERE
     NOT CASE e.cause_type
         WHEN 'PURCHASE' THEN coalesce(i.purchase_id = e.cause_id AND i.tender_id = e.line, false)
         WHEN 'CAPTURE' THEN coalesce(h.state = 'CAPTURED' AND h.invoice_id = i.invoice_id, false)
         WHEN 'RETURN' THEN i.invoice_id IS NOT NULL
-        ELSE p.payment_id IS NOT NULL AND (e.effect <> 'PAID' OR i.invoice_id IS NOT NULL)
+        WHEN 'PAYMENT' THEN p.payment_id IS NOT NULL AND (e.effect <> 'PAID' OR i.invoice_id IS NOT NULL)
+        WHEN 'REVERSAL'
+            THEN
+                coalesce(p.state = 'REVERSED', false)
+                AND (e.effect = 'CREDIT_TAKEN' OR i.invoice_id IS NOT NULL)
+        ELSE o.payout_id IS NOT NULL
     END;
 
 -- name: holds

@@ -18,6 +18,8 @@ TABLES = (
     Table("invoices", ("issued_at", "invoice_id")),
     Table("invoice_exceptions", ("invoice_id", "exception_id"), hidden=("fingerprint",)),
     Table("payments", ("effective_at", "payment_id"), hidden=("fingerprint",), opened={"origin": Origin}),
+    Table("payment_changes", ("changed_at", "request_id"), hidden=("fingerprint",)),
+    Table("payouts", ("paid_out_at", "payout_id"), hidden=("fingerprint",), opened={"origin": Origin}),
     Table("notices", ("local_date",)),
 )
 # Tables with a customer's rows that are mechanism and say nothing of the person.

@@ -8,7 +8,7 @@ from datetime import datetime
 from credit import events as facts
 from credit import metrics
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Entry, Key, book, suspended
+from credit.accounts.model import Account, Effect, Entry, Key, book, suspended
 from credit.holds import store as holds
 from credit.holds.model import Hold, HoldKey, State, Till
 from credit.invoices import store
@@ -24,6 +24,7 @@ from credit.invoices.model import (
     issue,
     pay,
     take_back,
+    unpay,
 )
 from kit import db, events, ids
 from kit.money import Currency
@@ -86,6 +87,10 @@ class Books:
         after = self._move(pay(invoice, payment_id, amount, at))
         if after.settled_at is not None:
             self.facts.append(facts.invoice_paid(after, payment_id, at))
+
+    def unpay(self, key: InvoiceKey, payment_id: str, effect: Effect, amount: int, at: datetime) -> None:
+        """Take a part of a payment, or of the credit that came of it, from an invoice again."""
+        self._move(unpay(self.invoices[key], payment_id, effect, amount, at))
 
     def book(self, entry: Entry) -> None:
         """Book an entry that moves no invoice."""

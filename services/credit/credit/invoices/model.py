@@ -108,7 +108,7 @@ def judge(hold: Hold | None, customer_id: str, amount: int, captured_alone: bool
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Something to be owed, minor units: a sale's tender, or a captured hold."""
+    """Something to be owed, minor units: a sale's tender, a captured hold, what a reversal finds nowhere."""
 
     key: Key
     invoice_id: str
@@ -120,6 +120,7 @@ class Charge:
     tender_id: str = ""
     hold_id: str | None = None
     mark: Mark | None = None
+    due_at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def issue(account: Account, charge: Charge) -> Moved:
         hold_id=charge.hold_id,
         amount=charge.amount,
         issued_on=account.local_date(charge.at),
-        due_on=account.due_on(charge.at),
+        due_on=account.local_date(charge.at) if charge.due_at_once else account.due_on(charge.at),
         issued_at=charge.at,
         paid=used,
         settled_at=charge.at if used == charge.amount else None,
@@ -222,6 +223,26 @@ def pay(invoice: Invoice, payment_id: str, amount: int, at: datetime) -> Moved:
         effective_at=at,
     )
     return Moved(after, (entry,))
+
+
+def unpay(invoice: Invoice, payment_id: str, effect: Effect, amount: int, at: datetime) -> Moved:
+    """Make an invoice owed again that a payment now reversed had paid, itself or through credit balance.
+
+    `effect`: UNPAID, or CREDIT_UNUSED, which gives the credit back that was used.
+    """
+    assert 0 < amount <= invoice.paid, "no more is undone than was paid"
+    entry = Entry(
+        key=invoice.account_key,
+        cause=Cause.REVERSAL,
+        cause_id=payment_id,
+        line=invoice.invoice_id,
+        effect=effect,
+        invoice_id=invoice.invoice_id,
+        posted=amount,
+        credit=amount if effect is Effect.CREDIT_UNUSED else 0,
+        effective_at=at,
+    )
+    return Moved(replace(invoice, paid=invoice.paid - amount, settled_at=None), (entry,))
 
 
 def _settled(invoice: Invoice, at: datetime) -> Invoice:

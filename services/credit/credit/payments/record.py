@@ -1,4 +1,4 @@
-"""RecordPayment: books a payment, oldest invoice first."""
+"""RecordPayment: books a payment, or notes one that clears later."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from datetime import datetime
 
 from google.type.money_pb2 import Money
 
-from credit import events, metrics
 from credit.accounts import encode
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Cause, Effect, Entry, Key
+from credit.accounts.model import Account, Key
 from credit.errors import Overpayment
 from credit.holds.model import Till
-from credit.invoices import store as invoices
-from credit.invoices.books import Books
-from credit.payments import store
-from credit.payments.model import Payment, allocate, effective
+from credit.payments import receive, store
+from credit.payments.model import Payment, State, effective
 from kit import db
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
@@ -25,7 +22,7 @@ from kit.fingerprint import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A payment to book."""
+    """A payment to book; `clears_later`: only to note, for its bank may still refuse it."""
 
     key: Key
     payment_id: str
@@ -36,6 +33,8 @@ class Paid:
     occurred_at: datetime | None
     at: datetime
     till: Till
+    named: tuple[str, ...] = ()
+    clears_later: bool = False
 
     @property
     def content(self) -> bytes:
@@ -50,6 +49,7 @@ class Paid:
             self.method,
             self.reference,
             self.allow_credit_balance,
+            *([self.named] if self.named else []),
         )
 
 
@@ -64,49 +64,33 @@ async def record(conn: db.Conn, payments: Sequence[Paid], wait: bool) -> list[tu
     if before is not None:
         return [(before[0], account)]
     amount = encode.positive(paid.amount, encode.currency(account))
-    if amount > account.posted and not paid.allow_credit_balance:
-        raise Overpayment(account.posted, amount - account.posted)
-    return [await _book(conn, paid, account, amount)]
-
-
-async def _book(conn: db.Conn, paid: Paid, account: Account, amount: int) -> tuple[Payment, Account]:
     at = effective(paid.occurred_at, paid.at)
-    owed = await invoices.oldest_open(conn, paid.key, amount)
-    parts, left = allocate(amount, [(i.invoice_id, i.outstanding) for i in owed])
-    books = Books(accounts={account.key: account})
-    for invoice, (_, part) in zip(owed, parts, strict=True):
-        books.pay(invoice, paid.payment_id, part, at)
-    if left:
-        books.book(
-            Entry(
-                key=account.key,
-                cause=Cause.PAYMENT,
-                cause_id=paid.payment_id,
-                line="",
-                effect=Effect.CREDIT_ADDED,
-                invoice_id=None,
-                posted=0,
-                credit=left,
-                effective_at=at,
-            )
-        )
-    after = books.accounts[account.key]
     payment = Payment(
         key=paid.key,
         payment_id=paid.payment_id,
+        state=State.PENDING,
         amount=amount,
         method=paid.method,
         reference=paid.reference,
-        allocations=tuple(parts),
-        unapplied=left,
-        outstanding_after=after.posted,
+        named=paid.named,
+        allocations=(),
+        unapplied=0,
+        outstanding_after=account.posted,
         effective_at=at,
         received_at=paid.at,
     )
+    if paid.clears_later:
+        await receive.named(conn, payment)
+        await _add(conn, payment, paid)
+        return [(payment, account)]
+    if amount > account.posted and not paid.allow_credit_balance:
+        raise Overpayment(account.posted, amount - account.posted)
+    received, books = await receive.receive(conn, account, payment, at, paid.at)
+    await _add(conn, received, paid)
+    await books.write(conn)
+    return [(received, books.accounts[account.key])]
+
+
+async def _add(conn: db.Conn, payment: Payment, paid: Paid) -> None:
     if not await store.add(conn, payment, paid.content, paid.till):
         raise IdempotencyConflict("payment", paid.payment_id)
-    # The payment is said before the invoices that it settles.
-    books.facts.insert(0, events.payment_received(after, paid.payment_id, amount, parts, left, at, paid.at))
-    await books.write(conn)
-    metrics.PAYMENTS.inc()
-    return payment, after

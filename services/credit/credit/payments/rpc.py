@@ -1,4 +1,4 @@
-"""PaymentService: books payments on account."""
+"""PaymentService: books payments on account, undoes them and pays credit balances out."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 from credit import pages
 from credit.accounts import encode
 from credit.accounts import store as accounts
-from credit.accounts.model import Account
 from credit.callers import account_key, till
-from credit.payments import store
-from credit.payments.model import Payment
+from credit.payments import encoding, store
+from credit.payments.confirm import Confirmation, confirm
+from credit.payments.payout import Wanted, pay_out
 from credit.payments.record import Paid, record
+from credit.payments.reverse import Reversal, reverse
 from kit import batch, db, ids, paging, pan
 from kit.clock import Clock
 from langganan.credit.v1 import payments_pb2, payments_pb2_grpc
@@ -27,7 +28,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
     async def RecordPayment(
         self, request: payments_pb2.RecordPaymentRequest, context: Any
     ) -> payments_pb2.RecordPaymentResponse:
-        """Book a payment, oldest invoice first."""
+        """Book a payment, or note one that clears later."""
         pan.refuse([request.reference])
         paid = Paid(
             key=account_key(request.customer_id),
@@ -39,9 +40,63 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             occurred_at=_occurred_at(request),
             at=self._clock.now(),
             till=till(request.origin),
+            named=tuple(ids.canonical_uuid(i, "invoice_ids") for i in request.invoice_ids),
+            clears_later=request.method == payments_pb2.PAYMENT_METHOD_GIRO,
         )
         payment, account = await batch.once(self._pool, record, paid)
-        return payments_pb2.RecordPaymentResponse(payment=_show(payment, account))
+        return payments_pb2.RecordPaymentResponse(payment=encoding.payment(payment, account))
+
+    async def ConfirmPayment(
+        self, request: payments_pb2.ConfirmPaymentRequest, context: Any
+    ) -> payments_pb2.ConfirmPaymentResponse:
+        """Book a pending payment, for its giro has cleared."""
+        wish = Confirmation(
+            key=account_key(request.customer_id),
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
+            occurred_at=_occurred_at(request),
+            staff_ref=request.staff_ref,
+            at=self._clock.now(),
+        )
+        payment, account = await batch.once(self._pool, confirm, wish)
+        return payments_pb2.ConfirmPaymentResponse(payment=encoding.payment(payment, account))
+
+    async def ReversePayment(
+        self, request: payments_pb2.ReversePaymentRequest, context: Any
+    ) -> payments_pb2.ReversePaymentResponse:
+        """Undo a payment that turned out not to be one."""
+        pan.refuse([request.note])
+        wish = Reversal(
+            key=account_key(request.customer_id),
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
+            reason=encoding.reason_of(request.reason),
+            note=request.note,
+            staff_ref=request.staff_ref,
+            at=self._clock.now(),
+        )
+        done = await batch.once(self._pool, reverse, wish)
+        return payments_pb2.ReversePaymentResponse(
+            payment=encoding.payment(done.payment, done.account),
+            owed_again=encoding.allocations(done.owed_again, done.account),
+            taken_from_credit=encode.money(done.account, done.taken),
+            outstanding=encode.money(done.account, done.account.posted),
+        )
+
+    async def PayOut(self, request: payments_pb2.PayOutRequest, context: Any) -> payments_pb2.PayOutResponse:
+        """Return credit balance to the customer."""
+        pan.refuse([request.reference])
+        wish = Wanted(
+            key=account_key(request.customer_id),
+            payout_id=ids.canonical_uuid(request.payout_id, "payout_id"),
+            amount=request.amount,
+            method=int(request.method),
+            reference=request.reference,
+            at=self._clock.now(),
+            till=till(request.origin),
+        )
+        payout, account = await batch.once(self._pool, pay_out, wish)
+        return payments_pb2.PayOutResponse(payout=encoding.payout(payout, account))
 
     async def ListPayments(
         self, request: payments_pb2.ListPaymentsRequest, context: Any
@@ -55,14 +110,16 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
             found = await store.page(conn, key, before=before, size=size + 1)
             owners = await accounts.read(conn, [key])
         return payments_pb2.ListPaymentsResponse(
-            payments=[_show(p, owners[key]) for p in found[:size]],
+            payments=[encoding.payment(p, owners[key]) for p in found[:size]],
             next_page_token=paging.next_token(
                 found, size, lambda p: (p.effective_at, p.payment_id), *filter_
             ),
         )
 
 
-def _occurred_at(request: payments_pb2.RecordPaymentRequest) -> datetime | None:
+def _occurred_at(
+    request: payments_pb2.RecordPaymentRequest | payments_pb2.ConfirmPaymentRequest,
+) -> datetime | None:
     """Return the caller's time; None where it names none, or one that no calendar holds: money was paid."""
     if not request.HasField("occurred_at"):
         return None
@@ -70,21 +127,3 @@ def _occurred_at(request: payments_pb2.RecordPaymentRequest) -> datetime | None:
         return request.occurred_at.ToDatetime(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _show(payment: Payment, account: Account) -> payments_pb2.Payment:
-    return payments_pb2.Payment(
-        payment_id=payment.payment_id,
-        customer_id=payment.key.customer_id,
-        amount=encode.money(account, payment.amount),
-        method=payments_pb2.PaymentMethod.Name(payment.method),  # type: ignore[arg-type]
-        reference=payment.reference,
-        allocations=[
-            payments_pb2.Allocation(invoice_id=invoice_id, amount=encode.money(account, amount))
-            for invoice_id, amount in payment.allocations
-        ],
-        unapplied=encode.money(account, payment.unapplied),
-        outstanding_after=encode.money(account, payment.outstanding_after),
-        effective_at=encode.stamp(payment.effective_at),
-        received_at=encode.stamp(payment.received_at),
-    )
