@@ -48,7 +48,9 @@ PROMISED = {
     "loyalty.v1.TierService": "SetTier ListTiers",
     "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms",
     "credit.v1.HoldService": "Authorize Capture Void GetHold",
-    "credit.v1.InvoiceService": "GetInvoices ListInvoices ListExceptions ResolveException",
+    "credit.v1.InvoiceService": "GetInvoices ListInvoices GetAgeing SendReminder WriteOff ListExceptions "
+    "ResolveException",
+    "credit.v1.StatementService": "GetStatement ExplainBalance",
     "credit.v1.PaymentService": "RecordPayment ConfirmPayment ReversePayment PayOut ListPayments",
     "loyalty.v1.BookingService": "ListBookings",
     "credit.v1.BookingService": "ListBookings",
@@ -85,8 +87,8 @@ def test_the_service_config_that_ships_covers_every_service() -> None:
 @pytest.mark.parametrize(
     "event",
     "CustomerRegistered CustomerUpdated CustomerMerged CustomerErased PurchaseCompleted PurchaseReturned "
-    "PointsEarned PointsRedeemed PointsExpiring TierChanged InvoiceIssued InvoicePaid PaymentDue "
-    "PaymentOverdue PaymentReceived PaymentReversed CreditPaidOut MessageDelivered MessageFailed "
+    "PointsEarned PointsRedeemed PointsExpiring TierChanged InvoiceIssued InvoicePaid InvoiceWrittenOff "
+    "PaymentDue PaymentOverdue PaymentReceived PaymentReversed CreditPaidOut MessageDelivered MessageFailed "
     "ContactReplied Progress".split(),
 )
 def test_every_event_of_the_house_is_in_the_contract(event: str) -> None:

@@ -29,6 +29,7 @@ from langganan.credit.v1 import (
     invoices_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
+    statements_pb2_grpc,
 )
 from langganan.events.v1 import purchases_pb2
 from langganan.types.v1 import origin_pb2, tender_pb2
@@ -65,6 +66,10 @@ class Credit:
         )
         self.payments: payments_pb2_grpc.PaymentServiceAsyncStub = self.stub(
             payments_pb2_grpc.PaymentServiceStub
+        )
+
+        self.statements: statements_pb2_grpc.StatementServiceAsyncStub = self.stub(
+            statements_pb2_grpc.StatementServiceStub
         )
 
     def stub(self, stub: Callable[[Any], Any], **options: Any) -> Any:
@@ -231,7 +236,7 @@ class Credit:
                  WHERE (e.merchant_id, e.customer_id) = ($1, $2)) p,
                 (SELECT coalesce(sum(e.credit), 0) FROM entries e
                  WHERE (e.merchant_id, e.customer_id) = ($1, $2)) c,
-                (SELECT coalesce(sum(i.outstanding), 0) FROM invoices i
+                (SELECT coalesce(sum(i.outstanding - i.written_off), 0) FROM invoices i
                  WHERE (i.merchant_id, i.customer_id) = ($1, $2)) o,
                 (SELECT coalesce(sum(h.amount), 0) FROM holds h
                  WHERE (h.merchant_id, h.customer_id) = ($1, $2) AND h.state = 'PENDING') h

@@ -1,11 +1,11 @@
-"""What tests do with payments: giros, confirmations, reversals and payouts."""
+"""What tests do with payments: giros, confirmations, reversals, payouts and write-offs."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from kit.ids import new_uuid
-from langganan.credit.v1 import payments_pb2
+from langganan.credit.v1 import invoices_pb2, payments_pb2
 from tests.credit.conftest import TILL, rupiah
 
 BOUNCED = payments_pb2.REVERSAL_REASON_BOUNCED
@@ -59,3 +59,8 @@ def paying_out(customer, amount, **fields):
         origin=TILL,
         **fields,
     )
+
+
+def giving_up(customer, invoice_id, **fields):
+    fields = {"request_id": new_uuid(), "reason": "moved away"} | fields
+    return invoices_pb2.WriteOffRequest(customer_id=customer, invoice_id=invoice_id, **fields)

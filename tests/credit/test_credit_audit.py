@@ -16,7 +16,7 @@ from credit.audit.checks import AUDIT
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import holds_pb2
-from tests.credit.paying import confirming, giro, paying_out, reverse
+from tests.credit.paying import confirming, giro, giving_up, paying_out, reverse
 
 
 @dataclass
@@ -168,7 +168,7 @@ async def test_a_random_history_has_no_difference(alone, seed):
 
     async def step() -> None:
         customer = chance.choice(customers)
-        match chance.randrange(10):
+        match chance.randrange(11):
             case 0:
                 await credit.authorize(customer, chance.randint(1, 60_000))
             case 1:
@@ -199,6 +199,9 @@ async def test_a_random_history_has_no_difference(alone, seed):
                 if credit_balance:
                     with contextlib.suppress(grpc.aio.AioRpcError):  # a sale has used it meanwhile
                         await credit.payments.PayOut(paying_out(customer, credit_balance))
+            case 8 if invoices := await credit.invoices_of(customer):
+                with contextlib.suppress(grpc.aio.AioRpcError):  # settled
+                    await credit.invoices.WriteOff(giving_up(customer, chance.choice(invoices).invoice_id))
             case _ if customer != customers[-1]:
                 payments.append(await credit.pay(customer, chance.randint(1, 80_000), allow=True))
 

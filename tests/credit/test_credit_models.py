@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from credit.accounts.model import Account, Cause, Effect, Entry, Key, Status, book, suspended
 from credit.holds import say
 from credit.holds.model import Hold, Reason, State, declined, lapse
-from credit.invoices.model import Charge, Mark, Refund, TenderKey, Verdict, issue, judge, pay, take_back
+from credit.invoices.model import (
+    Charge,
+    Mark,
+    Refund,
+    TenderKey,
+    Verdict,
+    issue,
+    judge,
+    pay,
+    take_back,
+    write_off,
+)
 from credit.payments.model import allocate, effective
 
 AT = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
@@ -162,12 +173,13 @@ steps = st.one_of(
     st.tuples(st.just("sale"), st.integers(1, 1_000)),
     st.tuples(st.just("pay"), st.integers(1, 1_500)),
     st.tuples(st.just("return"), st.integers(0, 20), st.integers(1, 1_000)),
+    st.tuples(st.just("write off"), st.integers(0, 20)),
 )
 
 
 @given(st.lists(steps, max_size=30))
 def test_random_histories_add_up(history):
-    """What was sold, less what was returned and paid, is what is owed less what the shop owes."""
+    """What was sold, less what was returned, paid and given up, is what is owed less what the shop owes."""
     of, invoices, left = account(limit=0), [], {}
     sold = paid = refunded = 0
     for step in history:
@@ -187,6 +199,12 @@ def test_random_histories_add_up(history):
                 of = book(of, moved.entries)
             of = book(of, [Entry(KEY, Cause.PAYMENT, "x", "", Effect.CREDIT_ADDED, None, 0, rest, AT)])
             paid += step[1]
+        elif step[0] == "write off":
+            for invoice in invoices[step[1] : step[1] + 1]:
+                if invoice.outstanding:
+                    moved = write_off(invoice, "w", AT)
+                    invoices[step[1]] = moved.invoice
+                    of = book(of, moved.entries)
         elif invoices:
             place = step[1] % len(invoices)
             amount = min(step[2], left[place])
@@ -199,7 +217,8 @@ def test_random_histories_add_up(history):
             refunded += amount
         assert of.posted == sum(i.outstanding for i in invoices)
         assert all((i.outstanding == 0) == (i.settled_at is not None) for i in invoices)
-    assert of.posted - of.credit_balance == sold - paid - refunded
+    given_up = sum(i.written_off for i in invoices)
+    assert of.posted - of.credit_balance == sold - paid - refunded - given_up
     assert all(i.returned == i.amount - left[n] for n, i in enumerate(invoices))
 
 

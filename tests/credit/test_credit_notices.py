@@ -15,9 +15,10 @@ from credit.invoices import store as invoices
 from credit.notices.model import Notice, Steps, begun
 from credit.notices.store import add, queries
 from kit.events import Outgoing
-from kit.ids import new_customer_id
+from kit.ids import new_customer_id, new_uuid
 from kit.sweep import Sweeper
 from kit.testing.eventually import eventually
+from langganan.credit.v1 import invoices_pb2
 from langganan.events.v1 import credit_pb2, customers_pb2
 
 # 10:00 in Jakarta; a sale of then with ten net days is due on 11 May.
@@ -308,3 +309,17 @@ async def test_a_quiet_day_costs_a_few_pages_however_many_invoices_are_open(alon
 
     assert await pages(day=10) < 50
     assert await pages(day=11) > 500
+
+
+async def test_what_staff_say_in_the_morning_is_not_said_again_by_the_days_notice(alone):
+    credit = await alone(SOLD)
+    reminded, other = await owing(credit), await owing(credit)
+    early = datetime(2026, 5, 11, 1, tzinfo=UTC)  # 8:00 in Jakarta
+    credit.run.clock.advance(early - credit.run.clock.now())
+    request = invoices_pb2.SendReminderRequest(request_id=new_uuid(), customer_id=reminded)
+    await credit.invoices.SendReminder(request)
+    assert await sweep(credit, early + timedelta(hours=2)) == 1
+    assert await notices(credit, reminded) == [("due", DUE, [], [50_000])]
+    assert await notices(credit, other) == [("due", DUE, [], [50_000])]
+    # On the next step's day it speaks up by itself again.
+    assert await sweep(credit, early + timedelta(days=1, hours=2)) == 2

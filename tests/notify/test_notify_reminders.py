@@ -296,3 +296,15 @@ async def test_a_worker_is_settled_when_all_that_is_due_has_left_and_only_then(
     notify.sink.answer_rcpt = "250 OK"
     await eventually(notify.sweep)
     assert not await waits()
+
+
+async def test_what_staff_say_again_on_the_same_day_is_told_again(notify: Any, due: Any) -> None:
+    now = notify.at("2026-03-05T10:00")
+    customer_id = notify.book.add()
+    owed = [notify.ledger.add(50_000, SOON)]
+    await credit(notify, due(customer_id, now, TODAY, due=owed))
+    await notify.sweep_until_idle()
+    by_hand = due(customer_id, now, TODAY, due=owed, request_id="3f3c1d5e-0000-4000-8000-000000000001")
+    await credit(notify, by_hand, by_hand)
+    await notify.sweep_until_idle()
+    assert len(notify.sink.taken) == 2

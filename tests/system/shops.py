@@ -67,6 +67,8 @@ class Names:
     payment_id: str
     giro_id: str
     customer_in_credit: str
+    customer_owing: str
+    invoice_to_write_off: str
     invoice_id: str
     message_id: str
     customers_exception: str
@@ -85,6 +87,7 @@ class Names:
                 "customer_id": ids.new_customer_id(),
                 "customer_to_erase": ids.new_customer_id(),
                 "customer_in_credit": ids.new_customer_id(),
+                "customer_owing": ids.new_customer_id(),
                 "full_name": f"Ibu {word.title()}",
                 "phone": f"+62812{digits}",
                 "email": f"{word}@example.com",
@@ -168,6 +171,11 @@ class Shop:
         await self._pay(names.giro_id, customer, 1_000, method="PAYMENT_METHOD_GIRO")
         await self._open_account(names.customer_in_credit)
         await self._pay(fresh(), names.customer_in_credit, 5_000, allowCreditBalance=True)
+        await self._open_account(names.customer_owing)
+        hold = {"holdId": fresh(), "customerId": names.customer_owing, "origin": ORIGIN}
+        await self.call("credit.v1.HoldService/Authorize", {**hold, "amount": rupiah(7_000)})
+        charged = await self.call("credit.v1.HoldService/Capture", hold)
+        self.names = replace(self.names, invoice_to_write_off=charged.hold.invoice_id)
 
     async def _pay(self, payment_id: str, customer_id: str, amount: int, **more: Any) -> None:
         await self.call(

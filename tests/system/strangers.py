@@ -85,6 +85,20 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
     "HoldService/GetHold": lambda n: {"holdId": n.hold_id, **_customer(n)},
     "InvoiceService/GetInvoices": lambda n: {"invoiceIds": [n.invoice_id]},
     "InvoiceService/ListInvoices": _customer,
+    "InvoiceService/GetAgeing": _customer,
+    "InvoiceService/SendReminder": _write,
+    "InvoiceService/WriteOff": lambda n: {
+        "requestId": fresh(),
+        "customerId": n.customer_owing,
+        "invoiceId": n.invoice_to_write_off,
+        "reason": "moved away",
+    },
+    "StatementService/GetStatement": lambda n: {
+        **_customer(n),
+        "firstDay": {"year": 2026, "month": 1, "day": 1},
+        "lastDay": {"year": 2026, "month": 12, "day": 31},
+    },
+    "StatementService/ExplainBalance": lambda n: {**_customer(n), "balance": "BALANCE_KIND_POSTED"},
     "InvoiceService/ListExceptions": _customer,
     "InvoiceService/ResolveException": lambda n: {
         **_write(n),

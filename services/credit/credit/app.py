@@ -16,6 +16,7 @@ from credit.notices import sweep as notices
 from credit.notices.model import Steps
 from credit.payments.rpc import PaymentService
 from credit.settings import Settings
+from credit.statements.rpc import StatementService
 from kit.events import Consumer
 from kit.runtime import Database, Runtime, Service
 from langganan.credit.v1 import (
@@ -25,6 +26,7 @@ from langganan.credit.v1 import (
     holds_pb2_grpc,
     invoices_pb2_grpc,
     payments_pb2_grpc,
+    statements_pb2_grpc,
 )
 
 DATABASES = [Database.of("credit")]
@@ -47,6 +49,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl, block)),
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
+            (statements_pb2_grpc.add_StatementServiceServicer_to_server, StatementService(pool)),
             (exports_pb2_grpc.add_ExportServiceServicer_to_server, ExportService(pool)),
             (bookings_pb2_grpc.add_BookingServiceServicer_to_server, BookingService(pool)),
         ],

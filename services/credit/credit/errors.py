@@ -117,6 +117,42 @@ class InvoiceNotFound(CreditError, NotFound):
         super().__init__(f"no invoice {invoice_id} of this customer; see ListInvoices")
 
 
+class InvoiceSettled(CreditError, FailedPrecondition):
+    """Nothing is owed on the invoice any more."""
+
+    reason = "INVOICE_SETTLED"
+
+    def __init__(self, invoice_id: str) -> None:
+        super().__init__(f"nothing is owed on invoice {invoice_id}; there is nothing to write off")
+
+
+class NothingOwed(CreditError, FailedPrecondition):
+    """There is nothing to remind of."""
+
+    reason = "NOTHING_OWED"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"customer {customer_id} owes nothing on invoices; there is nothing to remind of")
+
+
+class InvalidDate(CreditError, InvalidArgument):
+    """Not a day of the calendar."""
+
+    reason = "INVALID_DATE"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} is no day of the calendar", field=field)
+
+
+class InvalidPeriod(CreditError, InvalidArgument):
+    """It ends before it begins."""
+
+    reason = "INVALID_PERIOD"
+
+    def __init__(self) -> None:
+        super().__init__("last_day lies before first_day; exchange them")
+
+
 class PaymentNotFound(CreditError, NotFound):
     """This customer has no such payment."""
 

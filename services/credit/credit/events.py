@@ -49,6 +49,25 @@ def invoice_paid(invoice: Invoice, cause_id: str, at: datetime) -> Outgoing:
     return Outgoing("invoice-paid", invoice.merchant_id, invoice.customer_id, payload, at)
 
 
+def invoice_written_off(
+    account: Account, invoice: Invoice, amount: int, reason: str, cause_id: str, at: datetime
+) -> Outgoing:
+    """What was still owed on an invoice, minor units, was given up."""
+    payload = credit_pb2.InvoiceWrittenOff(
+        merchant_id=invoice.merchant_id,
+        customer_id=invoice.customer_id,
+        invoice_id=invoice.invoice_id,
+        purchase_id=invoice.purchase_id or "",
+        amount=amount,
+        currency_code=account.currency_code,
+        minor_digits=account.minor_digits,
+        reason=reason,
+        cause_id=cause_id,
+        written_off_at=stamp(at),
+    )
+    return Outgoing("invoice-written-off", invoice.merchant_id, invoice.customer_id, payload, at)
+
+
 def payment_received(account: Account, payment: Payment, at: datetime, heard_at: datetime) -> Outgoing:
     """A customer paid on account; `account` is the one after the payment.
 
@@ -108,8 +127,11 @@ def _allocations(parts: Sequence[tuple[str, int]]) -> list[credit_pb2.PaymentAll
     return [credit_pb2.PaymentAllocation(invoice_id=i, amount=a) for i, a in parts]
 
 
-def payment_notice(notice: Notice, at: datetime) -> Outgoing:
-    """What is owed was looked at on a local day: payment-overdue, or payment-due where nothing is overdue."""
+def payment_notice(notice: Notice, at: datetime, request_id: str = "") -> Outgoing:
+    """What is owed was looked at on a local day: payment-overdue, or payment-due where nothing is overdue.
+
+    `request_id`: who asked for it by hand; empty: the day's own.
+    """
     account = notice.account
     payload: credit_pb2.PaymentDue | credit_pb2.PaymentOverdue
     if notice.kind is Kind.OVERDUE:
@@ -119,6 +141,7 @@ def payment_notice(notice: Notice, at: datetime) -> Outgoing:
         type_, payload = "payment-due", credit_pb2.PaymentDue()
     payload.merchant_id, payload.customer_id = account.key
     payload.local_date.CopyFrom(day(notice.local_date))
+    payload.request_id = request_id
     payload.due.extend(_open(i) for i in notice.due)
     payload.currency_code, payload.minor_digits = account.currency_code, account.minor_digits
     return Outgoing(type_, account.merchant_id, account.customer_id, payload, at)

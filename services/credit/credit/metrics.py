@@ -25,4 +25,6 @@ REVERSALS = Counter(
     "langganan_credit_payment_reversals_total", "Payments that turned out not to be one, by why", ["reason"]
 )
 PAYOUTS = Counter("langganan_credit_payouts_total", "Credit balances returned to customers")
+WRITE_OFFS = Counter("langganan_credit_write_offs_total", "Invoices of which the rest was given up")
+REMINDERS = Counter("langganan_credit_reminders_total", "Reminders by hand: DUE or OVERDUE", ["kind"])
 NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])

@@ -150,6 +150,7 @@ CREATE TABLE public.invoices (
     settled_at timestamp with time zone,
     exception text DEFAULT ''::text NOT NULL,
     number bigint,
+    written_off bigint DEFAULT 0 NOT NULL,
     CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
 )
 WITH (fillfactor='80');
@@ -278,6 +279,31 @@ CREATE TABLE public.payouts (
     CONSTRAINT payouts_amount_positive CHECK (((amount > 0) AND (credit_balance_after >= 0)))
 );
 
+CREATE TABLE public.reminders (
+    merchant_id text NOT NULL,
+    request_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    local_date date NOT NULL,
+    kind text NOT NULL,
+    staff_ref text NOT NULL,
+    fingerprint bytea NOT NULL,
+    said_at timestamp with time zone NOT NULL,
+    CONSTRAINT reminders_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
+);
+
+CREATE TABLE public.write_offs (
+    merchant_id text NOT NULL,
+    request_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    invoice_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    reason text NOT NULL,
+    staff_ref text NOT NULL,
+    fingerprint bytea NOT NULL,
+    written_off_at timestamp with time zone NOT NULL,
+    CONSTRAINT write_offs_amount_positive CHECK ((amount > 0))
+);
+
 ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 
 ALTER TABLE ONLY public.invoices ALTER COLUMN number SET DEFAULT nextval('public.invoices_number_seq'::regclass);
@@ -321,6 +347,9 @@ ALTER TABLE ONLY public.invoice_exceptions
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT invoices_pkey PRIMARY KEY (merchant_id, invoice_id);
 
+ALTER TABLE public.invoices
+    ADD CONSTRAINT invoices_written_off_fits CHECK (((written_off >= 0) AND (((paid + returned) + written_off) <= amount))) NOT VALID;
+
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT notices_pkey PRIMARY KEY (merchant_id, customer_id, local_date);
 
@@ -348,6 +377,12 @@ ALTER TABLE public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (merchant_id, payout_id);
 
+ALTER TABLE ONLY public.reminders
+    ADD CONSTRAINT reminders_pkey PRIMARY KEY (merchant_id, request_id);
+
+ALTER TABLE ONLY public.write_offs
+    ADD CONSTRAINT write_offs_pkey PRIMARY KEY (merchant_id, request_id);
+
 CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (merchant_id, customer_id, kind, request_id);
 
 CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
@@ -370,6 +405,8 @@ CREATE INDEX invoices_oldest_due ON public.invoices USING btree (merchant_id, cu
 
 CREATE INDEX invoices_open ON public.invoices USING btree (merchant_id, customer_id, issued_at, invoice_id) WHERE (settled_at IS NULL);
 
+CREATE INDEX invoices_open_of_shop ON public.invoices USING btree (merchant_id, issued_at, invoice_id) WHERE (settled_at IS NULL);
+
 CREATE UNIQUE INDEX invoices_tender ON public.invoices USING btree (merchant_id, purchase_id, tender_id) WHERE (purchase_id IS NOT NULL);
 
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
@@ -377,5 +414,9 @@ CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at
 CREATE INDEX payments_of_customer ON public.payments USING btree (merchant_id, customer_id, effective_at, payment_id);
 
 CREATE INDEX payouts_of_customer ON public.payouts USING btree (merchant_id, customer_id, paid_out_at, payout_id);
+
+CREATE INDEX reminders_of_customer ON public.reminders USING btree (merchant_id, customer_id, said_at, request_id);
+
+CREATE INDEX write_offs_of_customer ON public.write_offs USING btree (merchant_id, customer_id, written_off_at, request_id);
 
 ALTER INDEX public.inbox_pkey ATTACH PARTITION public.inbox_default_pkey;

@@ -150,7 +150,8 @@ def consumer(runtime: Runtime[Settings], pool: db.Pool) -> Consumer:
         topics=HEARD,
         handlers={
             "tier-changed": Handler(loyalty_pb2.TierChanged, handlers.tier_changed),
-            "invoice-paid": Handler(credit_pb2.InvoicePaid, erasing.invoice_paid),
+            "invoice-paid": Handler(credit_pb2.InvoicePaid, erasing.invoice_settled),
+            "invoice-written-off": Handler(credit_pb2.InvoiceWrittenOff, erasing.invoice_settled),
         },
         lock=handlers.lock_customers,
         prefix=settings.topic_prefix,

@@ -9,6 +9,7 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
 from credit.accounts.model import Account
+from credit.errors import InvalidDate
 from kit.money import Currency, InvalidMoney, to_minor, to_money
 from langganan.credit.v1 import accounts_pb2
 
@@ -42,6 +43,14 @@ def limit(amount: Money, of: Currency) -> int:
 def day(value: date) -> Date:
     """A local date."""
     return Date(year=value.year, month=value.month, day=value.day)
+
+
+def read_day(value: Date, field: str) -> date:
+    """Return a local date; raise INVALID_DATE for none of the calendar."""
+    try:
+        return date(value.year, value.month, value.day)
+    except ValueError as error:
+        raise InvalidDate(field) from error
 
 
 def account(found: Account, overdue: int, *, blocked: bool) -> accounts_pb2.Account:

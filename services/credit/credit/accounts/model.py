@@ -10,6 +10,11 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 
+def local_date(zone: str, at: datetime) -> date:
+    """The date of an instant in a zone."""
+    return at.astimezone(ZoneInfo(zone)).date()
+
+
 class Key(NamedTuple):
     """What is locked: one customer of one merchant."""
 
@@ -65,7 +70,7 @@ class Account:
 
     def local_date(self, at: datetime) -> date:
         """The date of an instant in the account's zone."""
-        return at.astimezone(ZoneInfo(self.time_zone)).date()
+        return local_date(self.time_zone, at)
 
     def due_on(self, at: datetime) -> date:
         """The date on which what is charged at `at` is due."""

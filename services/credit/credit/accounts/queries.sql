@@ -43,7 +43,7 @@ SELECT time_zone FROM z WHERE time_zone IS NOT NULL;
 
 -- name: overdue^
 -- What of the open invoices is past its due date on a local day, and the oldest such date.
-SELECT coalesce(sum(outstanding), 0)::bigint AS amount, min(due_on) AS oldest_due
+SELECT coalesce(sum(outstanding - written_off), 0)::bigint AS amount, min(due_on) AS oldest_due
 FROM invoices
 WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at IS NULL AND due_on < :today;
 

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
     WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
 ) AS e
 CROSS JOIN LATERAL (
-    SELECT coalesce(sum(outstanding), 0) AS owed
+    SELECT coalesce(sum(outstanding - written_off), 0) AS owed
     FROM invoices
     WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
 ) AS i
@@ -46,7 +46,8 @@ WITH folds AS (
         coalesce(sum(e.posted) FILTER (WHERE e.effect = 'CHARGED'), 0) AS charged,
         coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('CREDIT_USED', 'PAID', 'UNPAID', 'CREDIT_UNUSED')), 0) AS paid,
         coalesce(-sum(e.posted) FILTER (WHERE e.effect = 'RETURNED'), 0) AS taken_off,
-        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS given_back
+        coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS given_back,
+        coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('WRITTEN_OFF', 'WRITE_OFF_UNDONE')), 0) AS written_off
     FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
     JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
     WHERE e.invoice_id IS NOT NULL
@@ -63,7 +64,8 @@ CROSS JOIN LATERAL (
     ('amount', coalesce(f.charged, 0)::text, i.amount::text),
     ('paid', coalesce(f.paid - f.given_back, 0)::text, i.paid::text),
     ('returned', coalesce(f.taken_off + f.given_back, 0)::text, i.returned::text),
-    ('settled', (i.outstanding = 0)::text, (i.settled_at IS NOT NULL)::text)
+    ('written_off', coalesce(f.written_off, 0)::text, i.written_off::text),
+    ('settled', (i.outstanding = i.written_off)::text, (i.settled_at IS NOT NULL)::text)
 ) AS v (what, must, found)
 WHERE v.must <> v.found;
 
@@ -124,7 +126,7 @@ WHERE coalesce(f.paid_out, 0) <> o.amount;
 
 -- name: causes
 -- Entries whose cause is not there: the sale's or the captured hold's invoice, the returned or paid invoice,
--- the payment, reversed or not, the payout.
+-- the payment, reversed or not, the payout, the write-off of its amount.
 SELECT
     e.merchant_id,
     e.customer_id,
@@ -133,6 +135,7 @@ SELECT
         WHEN e.cause_type = 'PAYMENT' THEN 'payment and invoice'
         WHEN e.cause_type = 'REVERSAL' THEN 'reversed payment and invoice'
         WHEN e.cause_type = 'PAYOUT' THEN 'payout'
+        WHEN e.cause_type = 'WRITE_OFF' THEN 'write-off of ' || -e.posted
         ELSE 'invoice ' || e.invoice_id
     END AS must,
     'none' AS found
@@ -149,6 +152,9 @@ LEFT JOIN payments AS p
 LEFT JOIN payouts AS o
     ON o.merchant_id = e.merchant_id AND o.payout_id = e.cause_id AND o.customer_id = e.customer_id
     AND e.cause_type = 'PAYOUT'
+LEFT JOIN write_offs AS w
+    ON w.merchant_id = e.merchant_id AND w.request_id = e.cause_id AND w.customer_id = e.customer_id
+    AND e.cause_type = 'WRITE_OFF'
 WHERE
     NOT CASE e.cause_type
         WHEN 'PURCHASE' THEN coalesce(i.purchase_id = e.cause_id AND i.tender_id = e.line, false)
@@ -159,7 +165,8 @@ WHERE
             THEN
                 coalesce(p.state = 'REVERSED', false)
                 AND (e.effect = 'CREDIT_TAKEN' OR i.invoice_id IS NOT NULL)
-        ELSE o.payout_id IS NOT NULL
+        WHEN 'PAYOUT' THEN o.payout_id IS NOT NULL
+        ELSE coalesce(w.invoice_id = e.invoice_id AND w.amount = -e.posted, false)
     END;
 
 -- name: holds

@@ -26,7 +26,7 @@ FROM unnest(:customer_ids::text[], :return_ids::uuid[]) AS w (customer_id, retur
 INNER JOIN entries AS n
     ON
         n.merchant_id = :merchant_id AND n.customer_id = w.customer_id AND n.cause_type = 'RETURN'
-        AND n.cause_id = w.return_id
+        AND n.cause_id = w.return_id AND n.effect <> 'WRITE_OFF_UNDONE'
 GROUP BY n.invoice_id, n.cause_id;
 
 -- name: surpluses

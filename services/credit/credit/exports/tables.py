@@ -21,6 +21,8 @@ TABLES = (
     Table("payment_changes", ("changed_at", "request_id"), hidden=("fingerprint",)),
     Table("payouts", ("paid_out_at", "payout_id"), hidden=("fingerprint",), opened={"origin": Origin}),
     Table("notices", ("local_date",)),
+    Table("reminders", ("said_at", "request_id"), hidden=("fingerprint",)),
+    Table("write_offs", ("written_off_at", "request_id"), hidden=("fingerprint",)),
 )
 # Tables with a customer's rows that are mechanism and say nothing of the person.
 TECHNICAL: frozenset[str] = frozenset()

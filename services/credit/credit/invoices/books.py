@@ -25,6 +25,7 @@ from credit.invoices.model import (
     pay,
     take_back,
     unpay,
+    write_off,
 )
 from kit import db, events, ids
 from kit.money import Currency
@@ -91,6 +92,14 @@ class Books:
     def unpay(self, key: InvoiceKey, payment_id: str, effect: Effect, amount: int, at: datetime) -> None:
         """Take a part of a payment, or of the credit that came of it, from an invoice again."""
         self._move(unpay(self.invoices[key], payment_id, effect, amount, at))
+
+    def write_off(self, invoice: Invoice, request_id: str, reason: str, at: datetime) -> Invoice:
+        """Give up what is still owed on an invoice, and say so."""
+        after = self._move(write_off(invoice, request_id, at))
+        account = self.accounts[invoice.account_key]
+        said = facts.invoice_written_off(account, after, invoice.outstanding, reason, request_id, at)
+        self.facts.append(said)
+        return after
 
     def book(self, entry: Entry) -> None:
         """Book an entry that moves no invoice."""

@@ -22,6 +22,20 @@ class Mark(StrEnum):
     RETURN_EXCEEDS_INVOICE = "RETURN_EXCEEDS_INVOICE"
 
 
+class Standing(StrEnum):
+    """Where an invoice stands; overdue is no state, it depends on the day."""
+
+    OPEN = "OPEN"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
+    PAID = "PAID"
+    CANCELLED = "CANCELLED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+
+
+# What is owed by age: current, and from so many days past the due date on.
+AGE_BANDS = (1, 31, 61, 91)
+
+
 class InvoiceKey(NamedTuple):
     """What names an invoice."""
 
@@ -55,6 +69,7 @@ class Invoice:
     returned: int = 0
     settled_at: datetime | None = None
     mark: Mark | None = None
+    written_off: int = 0
 
     @property
     def key(self) -> InvoiceKey:
@@ -69,7 +84,20 @@ class Invoice:
     @property
     def outstanding(self) -> int:
         """What is still owed."""
-        return self.amount - self.paid - self.returned
+        return self.amount - self.paid - self.returned - self.written_off
+
+    @property
+    def standing(self) -> Standing:
+        """Where it stands."""
+        if self.outstanding:
+            return Standing.PARTIALLY_PAID if self.paid else Standing.OPEN
+        if self.written_off:
+            return Standing.WRITTEN_OFF
+        return Standing.CANCELLED if self.returned == self.amount else Standing.PAID
+
+    def days_overdue(self, today: date) -> int:
+        """How many local days it is past its due date; 0: it is not, or nothing is owed."""
+        return max(0, (today - self.due_on).days) if self.outstanding else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +209,19 @@ class Refund:
 
 
 def take_back(invoice: Invoice, refund: Refund) -> tuple[Moved, int]:
-    """Take a refund off an invoice: first what is still owed, then what was paid, which becomes credit.
+    """Take a refund off an invoice: what is owed, what was given up, then what was paid: that is credit.
 
     Returns the surplus too: what was refunded beyond all that was ever posted on it.
     """
     off = min(refund.amount, invoice.outstanding)
-    credit = min(refund.amount - off, invoice.paid)
-    after = replace(invoice, returned=invoice.returned + off + credit, paid=invoice.paid - credit)
+    given_up = min(refund.amount - off, invoice.written_off)
+    credit = min(refund.amount - off - given_up, invoice.paid)
+    after = replace(
+        invoice,
+        returned=invoice.returned + off + given_up + credit,
+        written_off=invoice.written_off - given_up,
+        paid=invoice.paid - credit,
+    )
     after = _settled(after, refund.at)
     entries = [
         Entry(
@@ -201,10 +235,14 @@ def take_back(invoice: Invoice, refund: Refund) -> tuple[Moved, int]:
             credit=added,
             effective_at=refund.at,
         )
-        for effect, posted, added in ((Effect.RETURNED, -off, 0), (Effect.CREDIT_ADDED, 0, credit))
+        for effect, posted, added in (
+            (Effect.WRITE_OFF_UNDONE, given_up, 0),
+            (Effect.RETURNED, -off - given_up, 0),
+            (Effect.CREDIT_ADDED, 0, credit),
+        )
         if posted or added
     ]
-    return Moved(after, tuple(entries)), refund.amount - off - credit
+    return Moved(after, tuple(entries)), refund.amount - off - given_up - credit
 
 
 def pay(invoice: Invoice, payment_id: str, amount: int, at: datetime) -> Moved:
@@ -243,6 +281,24 @@ def unpay(invoice: Invoice, payment_id: str, effect: Effect, amount: int, at: da
         effective_at=at,
     )
     return Moved(replace(invoice, paid=invoice.paid - amount, settled_at=None), (entry,))
+
+
+def write_off(invoice: Invoice, request_id: str, at: datetime) -> Moved:
+    """Give up what is still owed on an invoice."""
+    assert invoice.outstanding > 0, "only what is owed is given up"
+    owed = invoice.outstanding
+    entry = Entry(
+        key=invoice.account_key,
+        cause=Cause.WRITE_OFF,
+        cause_id=request_id,
+        line=invoice.invoice_id,
+        effect=Effect.WRITTEN_OFF,
+        invoice_id=invoice.invoice_id,
+        posted=-owed,
+        credit=0,
+        effective_at=at,
+    )
+    return Moved(_settled(replace(invoice, written_off=invoice.written_off + owed), at), (entry,))
 
 
 def _settled(invoice: Invoice, at: datetime) -> Invoice:

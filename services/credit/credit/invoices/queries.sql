@@ -17,18 +17,19 @@ JOIN invoices AS i
 -- Write invoices of locked accounts: new ones, and what moved on old ones.
 INSERT INTO invoices AS i (
     merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
-    due_on, issued_at, settled_at, exception
+    due_on, issued_at, settled_at, exception, written_off
 )
 SELECT
     v.merchant_id, v.invoice_id, v.customer_id, v.purchase_id, v.tender_id, v.hold_id, v.amount, v.paid, v.returned,
-    v.issued_on, v.due_on, v.issued_at, v.settled_at, v.exception
+    v.issued_on, v.due_on, v.issued_at, v.settled_at, v.exception, v.written_off
 FROM unnest(
     :merchants::text[], :invoice_ids::uuid[], :customers::text[], :purchases::uuid[], :tenders::text[],
     :holds::uuid[], :amounts::bigint[], :paid::bigint[], :returned::bigint[], :issued_on::date[],
-    :due_on::date[], :issued_at::timestamptz[], :settled_at::timestamptz[], :exceptions::text[]
+    :due_on::date[], :issued_at::timestamptz[], :settled_at::timestamptz[], :exceptions::text[],
+    :written_off::bigint[]
 ) WITH ORDINALITY AS v (
     merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
-    due_on, issued_at, settled_at, exception, position
+    due_on, issued_at, settled_at, exception, written_off, position
 )
 ORDER BY v.position  -- the invoices' numbers follow it
 ON CONFLICT (merchant_id, invoice_id) DO UPDATE
@@ -38,6 +39,7 @@ SET
     exception = excluded.exception,
     paid = excluded.paid,
     returned = excluded.returned,
+    written_off = excluded.written_off,
     settled_at = excluded.settled_at;
 
 -- name: oldest_open
@@ -47,8 +49,8 @@ SELECT i.*
 FROM (
     SELECT
         o.*,
-        sum(o.outstanding) OVER (ORDER BY o.issued_at, o.number NULLS FIRST, o.invoice_id)
-        - o.outstanding AS owed_before
+        sum(o.outstanding - o.written_off) OVER (ORDER BY o.issued_at, o.number NULLS FIRST, o.invoice_id)
+        - (o.outstanding - o.written_off) AS owed_before
     FROM invoices AS o
     WHERE o.merchant_id = :merchant_id AND o.customer_id = :customer_id AND o.settled_at IS NULL
 ) AS i
@@ -72,9 +74,69 @@ WHERE
     AND customer_id = :customer_id
     AND (NOT :open_only::boolean OR settled_at IS NULL)
     AND (:purchase_id::uuid IS NULL OR purchase_id = :purchase_id)
+    AND due_on BETWEEN :due_from AND :due_until
     AND (issued_at, invoice_id) < (:before_at::timestamptz, :before_id::uuid)
 ORDER BY issued_at DESC, invoice_id DESC
 LIMIT :size;
+
+-- name: page_of_shop
+-- A page of the open invoices of all customers, newest first; each zone has due dates of its own.
+SELECT i.*
+FROM invoices AS i
+JOIN accounts AS a ON a.merchant_id = i.merchant_id AND a.customer_id = i.customer_id
+JOIN
+    unnest(:zones::text[], :due_from::date[], :due_until::date[]) AS z (time_zone, due_from, due_until)
+    ON z.time_zone = a.time_zone AND i.due_on BETWEEN z.due_from AND z.due_until
+WHERE
+    i.merchant_id = :merchant_id
+    AND i.settled_at IS NULL
+    AND (:purchase_id::uuid IS NULL OR i.purchase_id = :purchase_id)
+    AND (i.issued_at, i.invoice_id) < (:before_at::timestamptz, :before_id::uuid)
+ORDER BY i.issued_at DESC, i.invoice_id DESC
+LIMIT :size;
+
+-- name: ageing
+-- What one customer owes by age, in bands that begin at so many days past the due date.
+SELECT
+    width_bucket((:today::date - due_on), :bands::integer[]) AS band,
+    sum(outstanding - written_off)::bigint AS amount,
+    count(*) AS invoices
+FROM invoices
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at IS NULL
+GROUP BY band;
+
+-- name: ageing_of_shop
+-- What all customers owe by currency and age; today is each zone's.
+SELECT
+    a.currency_code,
+    a.minor_digits,
+    width_bucket((z.today - i.due_on), :bands::integer[]) AS band,
+    sum(i.outstanding - i.written_off)::bigint AS amount,
+    count(*) AS invoices
+FROM invoices AS i
+JOIN accounts AS a ON a.merchant_id = i.merchant_id AND a.customer_id = i.customer_id
+JOIN unnest(:zones::text[], :todays::date[]) AS z (time_zone, today) ON z.time_zone = a.time_zone
+WHERE i.merchant_id = :merchant_id AND i.settled_at IS NULL
+GROUP BY a.currency_code, a.minor_digits, band
+ORDER BY a.currency_code, a.minor_digits;
+
+-- name: find_write_off^
+-- What a request id wrote off.
+SELECT fingerprint
+FROM write_offs
+WHERE merchant_id = :merchant_id AND request_id = :request_id;
+
+-- name: add_write_off$
+-- Remember what was given up; no row: another customer's request took the id meanwhile.
+INSERT INTO write_offs (
+    merchant_id, request_id, customer_id, invoice_id, amount, reason, staff_ref, fingerprint, written_off_at
+)
+VALUES (
+    :merchant_id, :request_id, :customer_id, :invoice_id, :amount, :reason, :staff_ref, :fingerprint,
+    :written_off_at
+)
+ON CONFLICT (merchant_id, request_id) DO NOTHING
+RETURNING true;
 
 -- name: mark
 -- List what staff must look at; each cause marks once.

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from credit.accounts.model import Key
-from credit.invoices.model import Invoice, InvoiceKey, Mark, Marked, TenderKey
+from credit.invoices.model import AGE_BANDS, Invoice, InvoiceKey, Mark, Marked, TenderKey
 from credit.pages import Before
 from kit import db
 from kit.money import Currency
 
 queries = db.load(__file__)
+
+
+class Due(NamedTuple):
+    """Between which local dates, both included, an invoice is due."""
+
+    first: date = date.min
+    last: date = date.max
+
+
+class Age(NamedTuple):
+    """What is owed of one age: minor units, on so many invoices."""
+
+    amount: int
+    invoices: int
 
 
 async def find(conn: db.Conn, keys: Iterable[InvoiceKey]) -> dict[InvoiceKey, Invoice]:
@@ -60,7 +74,7 @@ async def due_until(conn: db.Conn, until: Mapping[Key, date]) -> dict[Key, list[
 
 
 async def page(
-    conn: db.Conn, key: Key, *, open_only: bool, purchase_id: str, before: Before, size: int
+    conn: db.Conn, key: Key, due: Due, *, open_only: bool, purchase_id: str, before: Before, size: int
 ) -> list[Invoice]:
     """Return a page of a customer's invoices, newest first."""
     rows = queries.page(
@@ -69,11 +83,61 @@ async def page(
         customer_id=key.customer_id,
         open_only=open_only,
         purchase_id=purchase_id or None,
+        due_from=due.first,
+        due_until=due.last,
         before_at=before.at,
         before_id=before.id,
         size=size,
     )
     return [decode(row) async for row in rows]
+
+
+async def page_of_shop(
+    conn: db.Conn, merchant_id: str, due: Mapping[str, Due], *, purchase_id: str, before: Before, size: int
+) -> list[Invoice]:
+    """Return a page of a shop's open invoices, newest first; `due` by zone, of all zones."""
+    rows = queries.page_of_shop(
+        conn,
+        merchant_id=merchant_id,
+        zones=list(due),
+        due_from=[each.first for each in due.values()],
+        due_until=[each.last for each in due.values()],
+        purchase_id=purchase_id or None,
+        before_at=before.at,
+        before_id=before.id,
+        size=size,
+    )
+    return [decode(row) async for row in rows]
+
+
+async def ageing(conn: db.Conn, key: Key, today: date) -> dict[int, Age]:
+    """Return what a customer owes by age: the band's place among AGE_BANDS, 0: current."""
+    rows = queries.ageing(
+        conn,
+        merchant_id=key.merchant_id,
+        customer_id=key.customer_id,
+        today=today,
+        bands=AGE_BANDS,
+    )
+    return {row["band"]: Age(row["amount"], row["invoices"]) async for row in rows}
+
+
+async def ageing_of_shop(
+    conn: db.Conn, merchant_id: str, todays: Mapping[str, date]
+) -> dict[Currency, dict[int, Age]]:
+    """Return what all customers owe by currency and age; `todays`: the local date of each zone."""
+    rows = queries.ageing_of_shop(
+        conn,
+        merchant_id=merchant_id,
+        zones=list(todays),
+        todays=list(todays.values()),
+        bands=AGE_BANDS,
+    )
+    found: dict[Currency, dict[int, Age]] = {}
+    async for row in rows:
+        currency = Currency(row["currency_code"], row["minor_digits"])
+        found.setdefault(currency, {})[row["band"]] = Age(row["amount"], row["invoices"])
+    return found
 
 
 async def save(conn: db.Conn, invoices: Sequence[Invoice]) -> None:
@@ -96,6 +160,7 @@ async def save(conn: db.Conn, invoices: Sequence[Invoice]) -> None:
         issued_at=[i.issued_at for i in invoices],
         settled_at=[i.settled_at for i in invoices],
         exceptions=[i.mark or "" for i in invoices],
+        written_off=[i.written_off for i in invoices],
     )
 
 
@@ -116,6 +181,7 @@ def decode(row: Any) -> Invoice:
         returned=row["returned"],
         settled_at=row["settled_at"],
         mark=Mark(row["exception"]) if row["exception"] else None,
+        written_off=row["written_off"],
     )
 
 

@@ -71,6 +71,20 @@ class Notice:
         return Kind.OVERDUE if self.overdue else Kind.DUE
 
 
+def by_hand(account: Account, now: datetime, invoices: Sequence[Invoice]) -> Notice | None:
+    """Return what staff say of all open invoices on the account's local day; None: nothing is owed."""
+    if not invoices:
+        return None
+    today = account.local_date(now)
+    longest_first = sorted(invoices, key=lambda i: (i.due_on, i.invoice_id))
+    return Notice(
+        account=account,
+        local_date=today,
+        overdue=tuple(i for i in longest_first if i.due_on < today)[:LISTED_MAX],
+        due=tuple(i for i in longest_first if i.due_on >= today)[:LISTED_MAX],
+    )
+
+
 def begun(steps: Steps, zones: Iterable[str], now: datetime) -> list[Day]:
     """Return the local day of each zone in which it is `hour` o'clock or later at `now`."""
     days: list[Day] = []

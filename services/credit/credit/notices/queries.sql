@@ -33,3 +33,18 @@ FROM unnest(:merchants::text[], :customers::text[], :local_dates::date[], :kinds
 )
 ON CONFLICT (merchant_id, customer_id, local_date) DO NOTHING
 RETURNING merchant_id, customer_id;
+
+-- name: find_reminder^
+-- What a request id said.
+SELECT kind, local_date, said_at, fingerprint
+FROM reminders
+WHERE merchant_id = :merchant_id AND request_id = :request_id;
+
+-- name: add_reminder$
+-- Note what was said by hand; no row: another customer's request took the id meanwhile.
+INSERT INTO reminders (
+    merchant_id, request_id, customer_id, local_date, kind, staff_ref, fingerprint, said_at
+)
+VALUES (:merchant_id, :request_id, :customer_id, :local_date, :kind, :staff_ref, :fingerprint, :said_at)
+ON CONFLICT (merchant_id, request_id) DO NOTHING
+RETURNING true;

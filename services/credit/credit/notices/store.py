@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
 from credit.accounts.model import Key
 from credit.notices.model import Day, Notice
@@ -40,3 +41,26 @@ async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> list[No
     )
     fresh = {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
     return [n for n in notices if n.account.key in fresh]
+
+
+async def find_reminder(conn: db.Conn, merchant_id: str, request_id: str) -> Any:
+    """Return what a request id said by hand, a row or None."""
+    return await queries.find_reminder(conn, merchant_id=merchant_id, request_id=request_id)
+
+
+async def add_reminder(
+    conn: db.Conn, said: Notice, request_id: str, staff_ref: str, content: bytes, at: datetime
+) -> bool:
+    """Note what is said by hand; False: another customer's request took the id meanwhile."""
+    written = await queries.add_reminder(
+        conn,
+        merchant_id=said.account.merchant_id,
+        request_id=request_id,
+        customer_id=said.account.customer_id,
+        local_date=said.local_date,
+        kind=said.kind,
+        staff_ref=staff_ref,
+        fingerprint=content,
+        said_at=at,
+    )
+    return written is not None

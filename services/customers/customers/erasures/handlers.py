@@ -7,7 +7,7 @@ from kit import db
 from kit.events import Received
 
 
-async def invoice_paid(conn: db.Conn, heard: list[Received]) -> None:
+async def invoice_settled(conn: db.Conn, heard: list[Received]) -> None:
     """Let the sweep ask credit again for these customers; whether all is settled, credit says."""
     await queries.hurry(
         conn,

@@ -39,6 +39,8 @@ def _reminder(
         return None
     said, today = event.payload, day(event.payload.local_date)
     cause = f"{said.customer_id}/{today.isoformat()}"
+    if said.request_id:  # staff say it again on purpose
+        cause += f"/{said.request_id}"
     owed = [OpenInvoice(i.outstanding, day(i.due_on)) for i in invoices]
     until = today + _LASTS
     return NewMessage(

@@ -1,0 +1,1 @@
+"""Statements: the ledger's entries, and the balances that they make."""
