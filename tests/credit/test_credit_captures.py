@@ -30,7 +30,7 @@ async def test_a_capture_charges_a_part_once_and_releases_the_rest(credit, refus
     (invoice,) = await credit.invoices_of(customer)
     assert (invoice.invoice_id, invoice.purchase_id) == (replies[0].hold.invoice_id, "")
     assert await refused(credit.holds.Capture(capture(hold, 40_000))) == "IDEMPOTENCY_CONFLICT"
-    assert await refused(credit.void(customer, hold.hold_id)) == "HOLD_NOT_PENDING"
+    assert await refused(credit.void(customer, hold.hold_id)) == "ALREADY_CAPTURED"
     await credit.check_books(customer)
 
 
@@ -67,11 +67,11 @@ async def test_a_capture_needs_a_pending_hold_of_its_size(credit, refused):
     assert await refused(credit.holds.Capture(capture(hold, 10_001))) == "CAPTURE_EXCEEDS_HOLD"
     assert await refused(credit.holds.Capture(capture(hold, 0))) == "INVALID_MONEY"
     await credit.void(customer, hold.hold_id)
-    assert await refused(credit.holds.Capture(capture(hold))) == "HOLD_NOT_PENDING"
+    assert await refused(credit.holds.Capture(capture(hold))) == "ALREADY_VOIDED"
     declined = await credit.authorize(customer, 200_000)
     assert await refused(credit.holds.Capture(capture(declined))) == "HOLD_NOT_PENDING"
     hold.hold_id = new_uuid()
     assert await refused(credit.holds.Capture(capture(hold))) == "HOLD_NOT_FOUND"
     sold = await credit.authorize(customer, 10_000)
     await credit.deliver(credit.sale(customer, (10_000, sold.hold_id)))
-    assert await refused(credit.holds.Capture(capture(sold))) == "HOLD_NOT_PENDING"
+    assert await refused(credit.holds.Capture(capture(sold))) == "ALREADY_CAPTURED"

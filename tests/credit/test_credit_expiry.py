@@ -83,7 +83,7 @@ async def test_who_asks_again_is_told_that_the_hold_has_expired(alone):
     again = await credit.authorize(customer, 60_000, hold.hold_id)
     assert (again.state, again.decided_at) == (holds_pb2.HOLD_STATE_EXPIRED, hold.decided_at)
     why = await refusal(credit.capture(hold))
-    assert (why.reason, why.metadata["state"]) == ("HOLD_NOT_PENDING", "EXPIRED")
+    assert (why.reason, why.metadata["state"]) == ("ALREADY_EXPIRED", "EXPIRED")
     assert (await credit.void(customer, hold.hold_id)).state == holds_pb2.HOLD_STATE_EXPIRED
     assert (await credit.account(customer)).held.units == 0
     assert await credit.invoices_of(customer) == []

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.accounts.model import Account, Cause, Effect, Entry, Key, Status, book, suspended
+from credit.accounts.model import (
+    Account,
+    Cause,
+    Effect,
+    Entry,
+    Key,
+    Override,
+    Status,
+    book,
+    next_on,
+    suspended,
+)
 from credit.holds import say
 from credit.holds.model import Hold, Reason, State, declined, lapse
 from credit.invoices.model import (
@@ -49,13 +60,18 @@ def hold(state=State.PENDING, amount=50, customer="customer"):
         (account(credit_balance=20), 120, None),
         (account(limit=0), 1, Reason.OVER_LIMIT),
         (account(status=Status.SUSPENDED), 1, Reason.ACCOUNT_SUSPENDED),
+        (account(status=Status.CLOSED), 1, Reason.ACCOUNT_CLOSED),
+        (account(override=Override(150, AT + timedelta(seconds=1))), 150, None),
+        (account(override=Override(150, AT + timedelta(seconds=1))), 151, Reason.OVER_LIMIT),
+        (account(override=Override(150, AT)), 101, Reason.OVER_LIMIT),
+        (account(override=Override(0, AT + timedelta(seconds=1))), 1, Reason.OVER_LIMIT),
         (account(status=Status.UNOPENED), 1, Reason.NO_ACCOUNT),
         (account(erased=True), 1, Reason.CUSTOMER_ERASED),
         (account(status=Status.UNOPENED, erased=True), 1, Reason.CUSTOMER_ERASED),
     ],
 )
 def test_what_is_approved(of, amount, reason):
-    assert declined(of, amount) is reason
+    assert declined(of, amount, AT) is reason
 
 
 @pytest.mark.parametrize(
@@ -69,7 +85,7 @@ def test_what_is_approved(of, amount, reason):
     ],
 )
 def test_what_is_said_of_a_blocked_account(of, reason):
-    assert declined(of, 1, blocked=True) is reason
+    assert declined(of, 1, AT, blocked=True) is reason
 
 
 @pytest.mark.parametrize(
@@ -161,7 +177,7 @@ def test_due_dates_count_local_days(zone, days, due):
 
 def test_a_sale_opens_an_account_that_approves_nothing():
     opened = suspended(Account(*KEY), "IDR", 0, "Asia/Makassar", AT)
-    assert (opened.status, opened.limit, opened.available) == (Status.SUSPENDED, 0, 0)
+    assert (opened.status, opened.limit, opened.available_at(AT)) == (Status.SUSPENDED, 0, 0)
     assert opened.due_on(AT) == opened.local_date(AT)
 
 
@@ -276,3 +292,27 @@ def test_amounts_are_said_as_people_write_them(minor, code, digits, language, te
 def test_every_decline_has_a_sentence(language):
     for reason in Reason:
         assert "{" not in say.sentence(reason, "Rp1", language)
+
+
+@pytest.mark.parametrize(
+    ("day", "due_day", "due"),
+    [
+        (date(2026, 5, 1), 10, date(2026, 5, 10)),
+        (date(2026, 5, 10), 10, date(2026, 6, 10)),
+        (date(2026, 5, 11), 10, date(2026, 6, 10)),
+        (date(2026, 12, 11), 10, date(2027, 1, 10)),
+        (date(2026, 1, 31), 31, date(2026, 2, 28)),
+        (date(2028, 1, 31), 31, date(2028, 2, 29)),
+        (date(2026, 2, 28), 31, date(2026, 3, 31)),
+        (date(2026, 4, 29), 31, date(2026, 4, 30)),
+    ],
+)
+def test_a_fixed_day_of_the_month_is_the_next_one_after_the_sale(day, due_day, due):
+    assert next_on(day, due_day) == due
+    at = datetime.combine(day, datetime.min.time(), UTC)
+    assert account(due_day=due_day).due_on(at) == due
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 31))
+def test_a_fixed_day_of_the_month_comes_within_a_month_and_never_at_once(day, due_day):
+    assert day < next_on(day, due_day) <= day + timedelta(days=31)

@@ -68,6 +68,7 @@ class Names:
     giro_id: str
     customer_in_credit: str
     customer_owing: str
+    customer_to_close: str
     invoice_to_write_off: str
     invoice_id: str
     message_id: str
@@ -88,6 +89,7 @@ class Names:
                 "customer_to_erase": ids.new_customer_id(),
                 "customer_in_credit": ids.new_customer_id(),
                 "customer_owing": ids.new_customer_id(),
+                "customer_to_close": ids.new_customer_id(),
                 "full_name": f"Ibu {word.title()}",
                 "phone": f"+62812{digits}",
                 "email": f"{word}@example.com",
@@ -171,6 +173,7 @@ class Shop:
         await self._pay(names.giro_id, customer, 1_000, method="PAYMENT_METHOD_GIRO")
         await self._open_account(names.customer_in_credit)
         await self._pay(fresh(), names.customer_in_credit, 5_000, allowCreditBalance=True)
+        await self._open_account(names.customer_to_close)
         await self._open_account(names.customer_owing)
         hold = {"holdId": fresh(), "customerId": names.customer_owing, "origin": ORIGIN}
         await self.call("credit.v1.HoldService/Authorize", {**hold, "amount": rupiah(7_000)})

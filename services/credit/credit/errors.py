@@ -24,7 +24,53 @@ class AccountExists(CreditError, AlreadyExists):
     reason = "ACCOUNT_EXISTS"
 
     def __init__(self, customer_id: str) -> None:
-        super().__init__(f"customer {customer_id} has a credit account; use SetLimit and SetTerms")
+        super().__init__(
+            f"customer {customer_id} has a credit account; use SetLimit, SetTerms and ResumeAccount"
+        )
+
+
+class AccountClosed(CreditError, FailedPrecondition):
+    """A closed account is only opened again."""
+
+    reason = "ACCOUNT_CLOSED"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(f"the account of customer {customer_id} is closed; open it again with OpenAccount")
+
+
+class AccountNotSettled(CreditError, FailedPrecondition):
+    """An account is closed at zero alone."""
+
+    reason = "ACCOUNT_NOT_SETTLED"
+
+    def __init__(self, posted: int, held: int, credit_balance: int) -> None:
+        super().__init__(
+            f"owed {posted}, held {held}, credit balance {credit_balance} (minor units): close it when "
+            "all are zero; take payments, void holds, pay credit out",
+            posted=str(posted),
+            held=str(held),
+            credit_balance=str(credit_balance),
+        )
+
+
+class NeverOpened(CreditError, FailedPrecondition):
+    """A sale opened the account; nobody has named its limit and terms."""
+
+    reason = "NEVER_OPENED"
+
+    def __init__(self, customer_id: str) -> None:
+        super().__init__(
+            f"a sale opened the account of customer {customer_id}; name its limit and terms with OpenAccount"
+        )
+
+
+class OverridePassed(CreditError, InvalidArgument):
+    """A limit for a time ends in the future."""
+
+    reason = "OVERRIDE_PASSED"
+
+    def __init__(self) -> None:
+        super().__init__("until is not in the future; name a later instant", field="until")
 
 
 class CustomerErased(CreditError, FailedPrecondition):
@@ -64,20 +110,17 @@ class HoldNotFound(CreditError, NotFound):
 
 
 class HoldNotPending(CreditError, FailedPrecondition):
-    """The hold is no longer, or never was, pending."""
+    """The hold is no longer, or never was, pending; the reason names the state that was found."""
 
     reason = "HOLD_NOT_PENDING"
 
     def __init__(self, hold_id: str, state: str) -> None:
-        super().__init__(f"hold {hold_id} is {state}; authorise again under a new id", state=state)
-
-
-class HoldAlreadyCaptured(HoldNotPending):
-    """What is captured cannot be voided."""
-
-    def __init__(self, hold_id: str) -> None:
-        CreditError.__init__(
-            self, f"hold {hold_id} is CAPTURED; undo a sale with RecordReturn", state="CAPTURED"
+        advice = "undo a sale with RecordReturn" if state == "CAPTURED" else "authorise again under a new id"
+        already = state in ("CAPTURED", "VOIDED", "EXPIRED")
+        super().__init__(
+            f"hold {hold_id} is {state}; {advice}",
+            reason=f"ALREADY_{state}" if already else None,
+            state=state,
         )
 
 

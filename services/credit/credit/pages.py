@@ -8,7 +8,7 @@ from datetime import datetime
 from kit import paging
 from kit.fingerprint import Field
 
-# No entry has a number as large.
+# Nothing of ours has a number as large.
 _LAST_NO = 2**63 - 1
 
 
@@ -27,28 +27,28 @@ def before(token: str, *filter_: Field) -> Before:
 
 
 @dataclass(frozen=True, slots=True)
-class BeforeEntry:
-    """Where a page of entries begins: at what is older than this instant and number."""
+class BeforeNumber:
+    """Where a page of what is numbered begins: at what is older than this instant and number."""
 
     at: datetime = paging.END
     no: int = _LAST_NO
 
 
-def before_entry(token: str, *filter_: Field) -> BeforeEntry:
-    """Return where the page of a token begins, entries by (instant, number); raise INVALID_PAGE_TOKEN."""
+def before_numbered(token: str, *filter_: Field) -> BeforeNumber:
+    """Return where the page of a token begins, by (instant, number); raise INVALID_PAGE_TOKEN."""
     position = paging.before_id(token, _number, *filter_)
-    return BeforeEntry(*position) if position else BeforeEntry()
+    return BeforeNumber(*position) if position else BeforeNumber()
 
 
 def before_number(token: str, *filter_: Field) -> int:
-    """Return where the page of a token begins, entries by number alone; raise INVALID_PAGE_TOKEN."""
+    """Return where the page of a token begins, by number alone; raise INVALID_PAGE_TOKEN."""
     found = paging.after(token, _number, *filter_)
     return _LAST_NO if found is None else found
 
 
 def _number(id_: str | int) -> int:
-    """Read the number of an entry; a forged token may hold anything."""
+    """Read a number; a forged token may hold anything."""
     number = int(id_)
     if not 0 <= number <= _LAST_NO:
-        raise ValueError("no number of an entry")
+        raise ValueError("no number of ours")
     return number

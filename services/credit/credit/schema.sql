@@ -9,7 +9,11 @@ CREATE TABLE public.account_changes (
     reason text NOT NULL,
     staff_ref text NOT NULL,
     changed_at timestamp with time zone NOT NULL,
-    CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text])))
+    status text DEFAULT ''::text NOT NULL,
+    due_day integer DEFAULT 0 NOT NULL,
+    override_limit bigint,
+    override_until timestamp with time zone,
+    revision bigint DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE public.accounts (
@@ -29,11 +33,13 @@ CREATE TABLE public.accounts (
     merged_into text DEFAULT ''::text NOT NULL,
     opened_at timestamp with time zone,
     revision bigint DEFAULT 0 NOT NULL,
+    override_limit bigint,
+    override_until timestamp with time zone,
+    due_day integer DEFAULT 0 NOT NULL,
     CONSTRAINT accounts_credit_not_negative CHECK ((credit_balance >= 0)),
     CONSTRAINT accounts_held_not_negative CHECK ((held >= 0)),
     CONSTRAINT accounts_limit_not_negative CHECK ((credit_limit >= 0)),
-    CONSTRAINT accounts_posted_not_negative CHECK ((posted >= 0)),
-    CONSTRAINT accounts_status_known CHECK ((status = ANY (ARRAY['UNOPENED'::text, 'SUSPENDED'::text, 'ACTIVE'::text])))
+    CONSTRAINT accounts_posted_not_negative CHECK ((posted >= 0))
 )
 WITH (fillfactor='80');
 
@@ -97,6 +103,7 @@ CREATE TABLE public.holds (
     expires_at timestamp with time zone,
     origin bytea,
     closed_origin bytea,
+    extended_origin bytea,
     CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
@@ -308,11 +315,26 @@ ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 
 ALTER TABLE ONLY public.invoices ALTER COLUMN number SET DEFAULT nextval('public.invoices_number_seq'::regclass);
 
+ALTER TABLE public.account_changes
+    ADD CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text, 'OVERRIDE'::text, 'SUSPEND'::text, 'RESUME'::text, 'CLOSE'::text, 'SALE'::text, 'ERASED'::text]))) NOT VALID;
+
 ALTER TABLE ONLY public.account_changes
     ADD CONSTRAINT account_changes_pkey PRIMARY KEY (merchant_id, kind, request_id);
 
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_due_day_of_month CHECK (((due_day >= 0) AND (due_day <= 31))) NOT VALID;
+
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_override_whole CHECK ((((override_limit IS NULL) = (override_until IS NULL)) AND (COALESCE(override_limit, (0)::bigint) >= 0))) NOT VALID;
+
 ALTER TABLE ONLY public.accounts
     ADD CONSTRAINT accounts_pkey PRIMARY KEY (merchant_id, customer_id);
+
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_status_known CHECK ((status = ANY (ARRAY['UNOPENED'::text, 'SUSPENDED'::text, 'ACTIVE'::text, 'CLOSED'::text]))) NOT VALID;
+
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_terms_one CHECK (((due_day = 0) OR (net_days = 0))) NOT VALID;
 
 ALTER TABLE ONLY public.audits
     ADD CONSTRAINT audits_pkey PRIMARY KEY (name);

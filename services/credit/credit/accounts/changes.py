@@ -1,4 +1,4 @@
-"""Opening an account, setting its limit and its terms: one locked account, one remembered request."""
+"""What staff change of an account, from opening to closing: one locked account, one remembered request."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from typing import Literal
 from google.type.money_pb2 import Money
 
 from credit.accounts import encode, store
-from credit.accounts.model import Account, Key, Status
-from credit.errors import AccountExists, AccountNotFound, CurrencyMismatch, CustomerErased
+from credit.accounts.model import Account, Key, Override, Status
+from credit.errors import (
+    AccountClosed,
+    AccountExists,
+    AccountNotFound,
+    AccountNotSettled,
+    CurrencyMismatch,
+    CustomerErased,
+    NeverOpened,
+    OverridePassed,
+)
 from kit import db
 from kit.fingerprint import fingerprint
 
@@ -20,15 +29,18 @@ from kit.fingerprint import fingerprint
 class Change:
     """A wished change; None leaves as it is. Opening names all.
 
-    The limit is read in the account's currency under its lock, for the currency may be corrected.
+    The limit is read in the account's currency under its lock, for the currency may be corrected. An
+    OVERRIDE has a limit and `until`, or neither, which ends it.
     """
 
     key: Key
-    kind: Literal["OPEN", "LIMIT", "TERMS"]
+    kind: Literal["OPEN", "LIMIT", "TERMS", "OVERRIDE", "SUSPEND", "RESUME", "CLOSE"]
     request_id: str
     at: datetime
     limit: Money | None = None
     net_days: int | None = None
+    due_day: int = 0
+    until: datetime | None = None
     currency_code: str = ""
     minor_digits: int = 0
     time_zone: str = ""
@@ -49,6 +61,8 @@ class Change:
             self.time_zone,
             self.reason,
             self.staff_ref,
+            *((self.due_day,) if self.due_day else ()),
+            *((self.until.isoformat(),) if self.until else ()),
         )
 
     def corrects(self, account: Account) -> bool:
@@ -64,7 +78,12 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
     account = (await store.read(conn, [wish.key]))[wish.key]
     if await store.already(conn, wish.key, wish.kind, wish.request_id, wish.content):
         return [account]
-    changed = await _opened(conn, account, wish) if wish.kind == "OPEN" else _changed(account, wish)
+    if wish.kind == "OPEN":
+        changed = await _opened(conn, account, wish)
+    else:
+        changed = _changed(account, wish)
+        if wish.kind == "RESUME" and not await store.was_opened(conn, account):
+            raise NeverOpened(account.customer_id)
     return [
         await store.change(
             conn,
@@ -88,6 +107,8 @@ async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
         # Amounts of holds that are over would be read in the new currency.
         await store.forget_held_amounts(conn, account)
         account = replace(account, status=Status.UNOPENED)
+    if account.status is Status.SUSPENDED and await store.was_opened(conn, account):
+        raise AccountExists(account.customer_id)
     assert wish.limit is not None, "opening names a limit"
     assert wish.net_days is not None, "opening names terms"
     if not account.is_open:
@@ -101,14 +122,44 @@ async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
     if (account.currency_code, account.minor_digits) != (wish.currency_code, wish.minor_digits):
         raise CurrencyMismatch(account.currency_code, account.minor_digits)
     limit = encode.limit(wish.limit, encode.currency(account))
-    return replace(account, status=Status.ACTIVE, limit=limit, net_days=wish.net_days)
+    return replace(
+        account,
+        status=Status.ACTIVE,
+        limit=limit,
+        net_days=wish.net_days,
+        due_day=wish.due_day,
+        override=None,
+    )
 
 
 def _changed(account: Account, wish: Change) -> Account:
     if not account.is_open:
         raise AccountNotFound(account.customer_id)
-    return replace(
-        account,
-        limit=account.limit if wish.limit is None else encode.limit(wish.limit, encode.currency(account)),
-        net_days=account.net_days if wish.net_days is None else wish.net_days,
-    )
+    if wish.kind == "CLOSE":
+        if account.posted or account.held or account.credit_balance:
+            raise AccountNotSettled(account.posted, account.held, account.credit_balance)
+        return replace(account, status=Status.CLOSED)
+    if account.status is Status.CLOSED:
+        raise AccountClosed(account.customer_id)
+    limit = None if wish.limit is None else encode.limit(wish.limit, encode.currency(account))
+    match wish.kind:
+        case "SUSPEND":
+            return replace(account, status=Status.SUSPENDED)
+        case "RESUME":
+            return replace(account, status=Status.ACTIVE)
+        case "OVERRIDE":
+            return replace(account, override=_override(limit, wish))
+        case "TERMS":
+            assert wish.net_days is not None, "terms are named whole"
+            return replace(account, net_days=wish.net_days, due_day=wish.due_day)
+        case _:
+            assert limit is not None, "a limit is named"
+            return replace(account, limit=limit)
+
+
+def _override(limit: int | None, wish: Change) -> Override | None:
+    if limit is None or wish.until is None:
+        return None
+    if wish.until <= wish.at:
+        raise OverridePassed
+    return Override(limit, wish.until)

@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
-from credit.accounts.model import Account
+from credit.accounts.model import Account, Made, Override, Status
 from credit.errors import InvalidDate
 from kit.money import Currency, InvalidMoney, to_minor, to_money
 from langganan.credit.v1 import accounts_pb2
@@ -53,8 +53,8 @@ def read_day(value: Date, field: str) -> date:
         raise InvalidDate(field) from error
 
 
-def account(found: Account, overdue: int, *, blocked: bool) -> accounts_pb2.Account:
-    """An open account; `overdue` in minor units; `blocked`: for that, nothing is approved."""
+def account(found: Account, overdue: int, at: datetime, *, blocked: bool) -> accounts_pb2.Account:
+    """An open account at `at`; `overdue` in minor units; `blocked`: for that, nothing is approved."""
     shown = accounts_pb2.Account(
         customer_id=found.customer_id,
         status=accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}"),
@@ -65,10 +65,12 @@ def account(found: Account, overdue: int, *, blocked: bool) -> accounts_pb2.Acco
         posted=money(found, found.posted),
         held=money(found, found.held),
         credit_balance=money(found, found.credit_balance),
-        available=money(found, found.available),
+        available=money(found, found.available_at(at)),
         overdue=money(found, overdue),
         blocked=blocked,
         net_days=found.net_days,
+        due_day=found.due_day,
+        limit_override=override(found, found.override_at(at)),
         limit_wished=money(found, found.limit_wished) if found.limit_wished else None,
         customer_erased=found.erased,
         merged_into=found.merged_into,
@@ -76,6 +78,32 @@ def account(found: Account, overdue: int, *, blocked: bool) -> accounts_pb2.Acco
     )
     if found.opened_at is not None:
         shown.opened_at.CopyFrom(stamp(found.opened_at))
+    return shown
+
+
+def override(of: Account, found: Override | None) -> accounts_pb2.LimitOverride | None:
+    """Another limit for a time."""
+    if found is None:
+        return None
+    return accounts_pb2.LimitOverride(limit=money(of, found.limit), until=stamp(found.until))
+
+
+def change(of: Account, found: Made) -> accounts_pb2.AccountChange:
+    """A change of an account, in its currency."""
+    shown = accounts_pb2.AccountChange(
+        kind=accounts_pb2.ChangeKind.Value(f"CHANGE_KIND_{found.kind}"),
+        request_id=found.request_id,
+        changed_at=stamp(found.changed_at),
+        reason=found.reason,
+        staff_ref=found.staff_ref,
+        limit=money(of, found.limit),
+        net_days=found.net_days,
+        due_day=found.due_day,
+        limit_override=override(of, found.override),
+        revision=found.revision,
+    )
+    if found.status not in ("", Status.UNOPENED):
+        shown.status = accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}")
     return shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -15,6 +16,18 @@ def local_date(zone: str, at: datetime) -> date:
     return at.astimezone(ZoneInfo(zone)).date()
 
 
+def next_on(day: date, day_of_month: int) -> date:
+    """The first date after `day` on that day of a month; in a month that has none, its last day."""
+    found = _on(day.year, day.month, day_of_month)
+    if found <= day:
+        found = _on(day.year + day.month // 12, day.month % 12 + 1, day_of_month)
+    return found
+
+
+def _on(year: int, month: int, day_of_month: int) -> date:
+    return date(year, month, min(day_of_month, monthrange(year, month)[1]))
+
+
 class Key(NamedTuple):
     """What is locked: one customer of one merchant."""
 
@@ -23,16 +36,24 @@ class Key(NamedTuple):
 
 
 class Status(StrEnum):
-    """UNOPENED: known here, but no account; SUSPENDED: opened by a sale, approves nothing."""
+    """UNOPENED: known here, but no account; SUSPENDED, by a sale or by staff, and CLOSED approve nothing."""
 
     UNOPENED = "UNOPENED"
     SUSPENDED = "SUSPENDED"
     ACTIVE = "ACTIVE"
+    CLOSED = "CLOSED"
+
+
+class Override(NamedTuple):
+    """Another limit, minor units, until an instant."""
+
+    limit: int
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account with its cached balances, minor units."""
+    """An account with its cached balances, minor units; due_day 0: net_days decides."""
 
     merchant_id: str
     customer_id: str
@@ -45,6 +66,8 @@ class Account:
     held: int = 0
     credit_balance: int = 0
     net_days: int = 0
+    due_day: int = 0
+    override: Override | None = None
     limit_wished: int = 0
     erased: bool = False
     merged_into: str = ""
@@ -61,12 +84,17 @@ class Account:
         """Whether there is an account at all."""
         return self.status is not Status.UNOPENED
 
-    @property
-    def available(self) -> int:
-        """What would be approved now, never below zero."""
+    def override_at(self, at: datetime) -> Override | None:
+        """The limit that is in force at `at` instead of the account's own; it ends by itself."""
+        return self.override if self.override is not None and at < self.override.until else None
+
+    def available_at(self, at: datetime) -> int:
+        """What would be approved at `at`, never below zero."""
         if self.status is not Status.ACTIVE or self.erased:
             return 0
-        return max(0, self.limit - self.posted - self.held + self.credit_balance)
+        override = self.override_at(at)
+        limit = self.limit if override is None else override.limit
+        return max(0, limit - self.posted - self.held + self.credit_balance)
 
     def local_date(self, at: datetime) -> date:
         """The date of an instant in the account's zone."""
@@ -74,11 +102,29 @@ class Account:
 
     def due_on(self, at: datetime) -> date:
         """The date on which what is charged at `at` is due."""
-        return self.local_date(at) + timedelta(days=self.net_days)
+        day = self.local_date(at)
+        return next_on(day, self.due_day) if self.due_day else day + timedelta(days=self.net_days)
 
     def is_blocked(self, oldest_due: date | None, at: datetime, after_days: int) -> bool:
         """Whether the oldest open due date lies more than so many days before the local date of `at`."""
         return oldest_due is not None and self.local_date(at) - oldest_due > timedelta(days=after_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A change that was made of an account, with what held after it; minor units."""
+
+    kind: str
+    request_id: str
+    changed_at: datetime
+    reason: str
+    staff_ref: str
+    status: str
+    limit: int
+    net_days: int
+    due_day: int
+    override: Override | None
+    revision: int
 
 
 class Cause(StrEnum):
@@ -148,6 +194,7 @@ def suspended(account: Account, currency_code: str, minor_digits: int, zone: str
         time_zone=zone,
         limit=0,
         net_days=0,
+        due_day=0,
         opened_at=at,
         revision=account.revision + 1,
     )

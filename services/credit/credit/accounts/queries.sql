@@ -67,6 +67,9 @@ SET
     time_zone = v.time_zone,
     credit_limit = v.credit_limit,
     net_days = v.net_days,
+    due_day = v.due_day,
+    override_limit = v.override_limit,
+    override_until = v.override_until,
     limit_wished = v.limit_wished,
     merged_into = v.merged_into,
     opened_at = v.opened_at,
@@ -74,10 +77,11 @@ SET
 FROM unnest(
     :merchants::text[], :customers::text[], :statuses::text[], :currencies::text[], :digits::integer[],
     :zones::text[], :limits::bigint[], :net_days::integer[], :wishes::bigint[], :merged::text[],
-    :opened::timestamptz[], :revisions::bigint[]
+    :opened::timestamptz[], :revisions::bigint[], :due_days::integer[],
+    :override_limits::bigint[], :override_untils::timestamptz[]
 ) AS v (
     merchant_id, customer_id, status, currency_code, minor_digits, time_zone, credit_limit, net_days,
-    limit_wished, merged_into, opened_at, revision
+    limit_wished, merged_into, opened_at, revision, due_day, override_limit, override_until
 )
 WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
 
@@ -97,14 +101,33 @@ WHERE merchant_id = :merchant_id AND kind = :kind AND request_id = :request_id;
 -- name: add_change$
 -- Remember what a request id did; no row: somebody took the id meanwhile.
 INSERT INTO account_changes (
-    merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref, changed_at
+    merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref,
+    changed_at, status, due_day, override_limit, override_until, revision
 )
 VALUES (
     :merchant_id, :kind, :request_id, :customer_id, :fingerprint, :credit_limit, :net_days, :reason, :staff_ref,
-    :changed_at
+    :changed_at, :status, :due_day, :override_limit, :override_until, :revision
 )
 ON CONFLICT (merchant_id, kind, request_id) DO NOTHING
 RETURNING true;
+
+-- name: was_opened$
+-- Whether staff ever opened an account; else a sale did.
+SELECT exists(
+    SELECT 1 FROM account_changes
+    WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND kind = 'OPEN'
+);
+
+-- name: changes
+-- A page of what changed an account, newest first.
+SELECT *
+FROM account_changes
+WHERE
+    merchant_id = :merchant_id
+    AND customer_id = :customer_id
+    AND (changed_at, revision) < (:before_at::timestamptz, :before_no::bigint)
+ORDER BY changed_at DESC, revision DESC
+LIMIT :size;
 
 -- name: post!
 -- Append entries and move the cached balances by them: no balance is written but through the ledger.

@@ -1,14 +1,17 @@
-"""AccountService: opens accounts, tells their balances, sets limit and terms."""
+"""AccountService: opens and closes accounts, tells balances and history, sets limit and terms."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
+from credit import pages
 from credit.accounts import changes, encode, store
 from credit.accounts.model import Account
 from credit.callers import account_key
+from credit.errors import OverridePassed
 from credit.zones import known_zone
-from kit import batch, db, ids, pan
+from kit import batch, db, ids, paging, pan
 from kit.clock import Clock
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
 
@@ -30,6 +33,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             at=self._clock.now(),
             limit=request.limit,
             net_days=request.net_days,
+            due_day=request.due_day,
             currency_code=request.currency_code,
             minor_digits=request.minor_digits,
             time_zone=known_zone(request.time_zone),
@@ -74,10 +78,82 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
             net_days=request.net_days,
+            due_day=request.due_day,
             reason=request.reason,
             staff_ref=request.staff_ref,
         )
         return accounts_pb2.SetTermsResponse(account=await self._apply(change))
+
+    async def OverrideLimit(
+        self, request: accounts_pb2.OverrideLimitRequest, context: Any
+    ) -> accounts_pb2.OverrideLimitResponse:
+        """Set another limit until an instant, or end that."""
+        pan.refuse([request.reason])
+        change = changes.Change(
+            key=account_key(request.customer_id),
+            kind="OVERRIDE",
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            limit=request.limit if request.HasField("limit") else None,
+            until=_until(request) if request.HasField("until") else None,
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
+        return accounts_pb2.OverrideLimitResponse(account=await self._apply(change))
+
+    async def SuspendAccount(
+        self, request: accounts_pb2.SuspendAccountRequest, context: Any
+    ) -> accounts_pb2.SuspendAccountResponse:
+        """Let an account approve nothing until it is resumed."""
+        return accounts_pb2.SuspendAccountResponse(account=await self._move("SUSPEND", request))
+
+    async def ResumeAccount(
+        self, request: accounts_pb2.ResumeAccountRequest, context: Any
+    ) -> accounts_pb2.ResumeAccountResponse:
+        """Let a suspended account approve again."""
+        return accounts_pb2.ResumeAccountResponse(account=await self._move("RESUME", request))
+
+    async def CloseAccount(
+        self, request: accounts_pb2.CloseAccountRequest, context: Any
+    ) -> accounts_pb2.CloseAccountResponse:
+        """Close an account at zero."""
+        return accounts_pb2.CloseAccountResponse(account=await self._move("CLOSE", request))
+
+    async def ListChanges(
+        self, request: accounts_pb2.ListChangesRequest, context: Any
+    ) -> accounts_pb2.ListChangesResponse:
+        """List what changed an account, newest first."""
+        key = account_key(request.customer_id)
+        filter_ = ("changes", *key)
+        before = pages.before_numbered(request.page_token, *filter_)
+        size = paging.page_size(request.page_size)
+        async with self._pool.acquire(timeout=5) as conn:
+            account = await store.read_open(conn, key)
+            found = await store.changes(conn, key, before=before, size=size + 1)
+        return accounts_pb2.ListChangesResponse(
+            changes=[encode.change(account, made) for made in found[:size]],
+            next_page_token=paging.next_token(
+                found, size, lambda made: (made.changed_at, made.revision), *filter_
+            ),
+        )
+
+    async def _move(
+        self,
+        kind: Literal["SUSPEND", "RESUME", "CLOSE"],
+        request: accounts_pb2.SuspendAccountRequest
+        | accounts_pb2.ResumeAccountRequest
+        | accounts_pb2.CloseAccountRequest,
+    ) -> accounts_pb2.Account:
+        pan.refuse([request.reason])
+        change = changes.Change(
+            key=account_key(request.customer_id),
+            kind=kind,
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
+        return await self._apply(change)
 
     async def _apply(self, change: changes.Change) -> accounts_pb2.Account:
         account = await batch.once(self._pool, changes.apply, change)
@@ -88,4 +164,12 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         now = self._clock.now()
         overdue, oldest_due = await store.overdue(conn, account, account.local_date(now))
         blocked = account.is_blocked(oldest_due, now, self._block_after_days)
-        return encode.account(account, overdue, blocked=blocked)
+        return encode.account(account, overdue, now, blocked=blocked)
+
+
+def _until(request: accounts_pb2.OverrideLimitRequest) -> datetime:
+    """Return when an override ends; raise OVERRIDE_PASSED for an instant that no calendar holds."""
+    try:
+        return request.until.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise OverridePassed from error

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from credit.accounts.model import Account, Cause, Entry, Key, Status
+from credit.accounts.model import Account, Cause, Entry, Key, Made, Override, Status
 from credit.errors import AccountNotFound
+from credit.pages import BeforeNumber
 from kit import db
 from kit.errors import IdempotencyConflict
+from kit.ids import derived_uuid
 
 queries = db.load(__file__)
 
@@ -70,12 +72,19 @@ def decode(row: Any) -> Account:
         held=row["held"],
         credit_balance=row["credit_balance"],
         net_days=row["net_days"],
+        due_day=row["due_day"],
+        override=_override(row),
         limit_wished=row["limit_wished"],
         erased=row["erased_at"] is not None,
         merged_into=row["merged_into"],
         opened_at=row["opened_at"],
         revision=row["revision"],
     )
+
+
+def _override(row: Any) -> Override | None:
+    until = row["override_until"]
+    return None if until is None else Override(row["override_limit"], until)
 
 
 async def zones(conn: db.Conn) -> list[str]:
@@ -118,6 +127,9 @@ async def save(conn: db.Conn, accounts: Sequence[Account]) -> None:
         merged=[a.merged_into for a in accounts],
         opened=[a.opened_at for a in accounts],
         revisions=[a.revision for a in accounts],
+        due_days=[a.due_day for a in accounts],
+        override_limits=[a.override.limit if a.override else None for a in accounts],
+        override_untils=[a.override.until if a.override else None for a in accounts],
     )
 
 
@@ -186,6 +198,27 @@ async def change(
     """Save a changed account under the next revision and remember the request that changed it."""
     account = replace(account, revision=account.revision + 1)
     await save(conn, [account])
+    if not await _add_change(conn, account, kind, request_id, content, reason, staff_ref, at):
+        raise IdempotencyConflict("request", request_id)
+    return account
+
+
+async def note(conn: db.Conn, account: Account, kind: str, at: datetime) -> None:
+    """Remember, once, a change of a locked account that an event made and no request."""
+    request_id = derived_uuid(account.merchant_id, account.customer_id, kind)
+    await _add_change(conn, account, kind, request_id, b"", "", "", at)
+
+
+async def _add_change(
+    conn: db.Conn,
+    account: Account,
+    kind: str,
+    request_id: str,
+    content: bytes,
+    reason: str,
+    staff_ref: str,
+    at: datetime,
+) -> bool:
     taken = await queries.add_change(
         conn,
         merchant_id=account.merchant_id,
@@ -198,7 +231,44 @@ async def change(
         reason=reason,
         staff_ref=staff_ref,
         changed_at=at,
+        status=account.status,
+        due_day=account.due_day,
+        override_limit=account.override.limit if account.override else None,
+        override_until=account.override.until if account.override else None,
+        revision=account.revision,
     )
-    if taken is None:
-        raise IdempotencyConflict("request", request_id)
-    return account
+    return taken is not None
+
+
+async def was_opened(conn: db.Conn, account: Account) -> bool:
+    """Tell whether staff ever opened a locked account; else a sale did."""
+    found = await queries.was_opened(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
+    return bool(found)
+
+
+async def changes(conn: db.Conn, key: Key, *, before: BeforeNumber, size: int) -> list[Made]:
+    """Return a page of what changed an account, newest first."""
+    rows = queries.changes(
+        conn,
+        merchant_id=key.merchant_id,
+        customer_id=key.customer_id,
+        before_at=before.at,
+        before_no=before.no,
+        size=size,
+    )
+    return [
+        Made(
+            kind=row["kind"],
+            request_id=str(row["request_id"]),
+            changed_at=row["changed_at"],
+            reason=row["reason"],
+            staff_ref=row["staff_ref"],
+            status=row["status"],
+            limit=row["credit_limit"],
+            net_days=row["net_days"],
+            due_day=row["due_day"],
+            override=_override(row),
+            revision=row["revision"],
+        )
+        async for row in rows
+    ]

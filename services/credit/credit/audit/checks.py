@@ -33,6 +33,7 @@ AUDIT = Audit(
     read_page,
     [
         _check("balances", queries.balances),
+        _check("accounts", queries.accounts),
         _check("invoices", queries.invoices),
         _check("payments", queries.payments),
         _check("causes", queries.causes),

@@ -35,6 +35,27 @@ CROSS JOIN LATERAL (
 ) AS v (what, must, found)
 WHERE v.must <> v.found;
 
+-- name: accounts
+-- Accounts whose status, limit or terms are not what the change that made their revision left.
+SELECT a.merchant_id, a.customer_id, v.what || ' by ' || c.kind || ' ' || c.request_id AS what, v.must, v.found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+JOIN account_changes AS c
+    ON c.merchant_id = a.merchant_id AND c.customer_id = a.customer_id AND c.revision = a.revision
+    AND c.revision > 0
+CROSS JOIN LATERAL (
+    VALUES
+    ('status', c.status, a.status),
+    ('limit', c.credit_limit::text, a.credit_limit::text),
+    ('terms', c.net_days || ' days, day ' || c.due_day, a.net_days || ' days, day ' || a.due_day),
+    (
+        'override',
+        coalesce(c.override_limit || ' until ' || c.override_until, 'none'),
+        coalesce(a.override_limit || ' until ' || a.override_until, 'none')
+    )
+) AS v (what, must, found)
+WHERE v.must <> v.found;
+
 -- name: invoices
 -- Figures of invoices that are not the fold of their entries. A return of what was paid takes it off `paid`
 -- and adds it to `returned`; the entry of it is credit added.

@@ -13,7 +13,7 @@ TABLES = (
         "holds",
         ("decided_at", "hold_id"),
         hidden=("fingerprint",),
-        opened={"origin": Origin, "closed_origin": Origin},
+        opened={"origin": Origin, "closed_origin": Origin, "extended_origin": Origin},
     ),
     Table("invoices", ("issued_at", "invoice_id")),
     Table("invoice_exceptions", ("invoice_id", "exception_id"), hidden=("fingerprint",)),

@@ -124,7 +124,7 @@ class _Fold:
     def _hold(self, ask: Ask, account: Account) -> Hold:
         amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
         blocked = account.is_blocked(self._oldest_due[ask.key], ask.at, ask.block_after_days)
-        reason = declined(account, amount or 0, blocked=blocked)
+        reason = declined(account, amount or 0, ask.at, blocked=blocked)
         return Hold(
             merchant_id=ask.key.merchant_id,
             hold_id=ask.hold_id,
@@ -134,7 +134,7 @@ class _Fold:
             decided_at=ask.at,
             expires_at=None if reason else ask.at + (ask.ttl or ask.usual_ttl),
             reason=reason,
-            available=account.available,
+            available=account.available_at(ask.at),
             fingerprint=ask.content,
             till=ask.till,
         )

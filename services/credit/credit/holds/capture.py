@@ -75,6 +75,6 @@ async def _same(conn: db.Conn, hold: Hold, wished: int) -> None:
     key = InvoiceKey(hold.merchant_id, hold.invoice_id)
     invoice = (await invoices.find(conn, [key]))[key]
     if invoice.invoice_id != derived_uuid(hold.merchant_id, "hold", hold.hold_id):
-        raise HoldNotPending(hold.hold_id, "CAPTURED by a sale")
+        raise HoldNotPending(hold.hold_id, State.CAPTURED)
     if hold.captured != wished:
         raise IdempotencyConflict("capture of hold", hold.hold_id)

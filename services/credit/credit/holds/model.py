@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ class Reason(StrEnum):
     OVER_LIMIT = "OVER_LIMIT"
     CUSTOMER_ERASED = "CUSTOMER_ERASED"
     OVERDUE = "OVERDUE"
+    ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
 
 
 class Till(NamedTuple):
@@ -90,19 +91,27 @@ class Hold:
         return (self.amount or 0) if self.state is State.PENDING else 0
 
 
-def declined(account: Account, amount: int, *, blocked: bool = False) -> Reason | None:
-    """Return why `amount` is not approved on the account; None: it is. `blocked`: too long overdue."""
+def declined(account: Account, amount: int, at: datetime, *, blocked: bool = False) -> Reason | None:
+    """Return why `amount` is not approved on the account at `at`; None: it is. `blocked`: overdue."""
     if account.erased:
         return Reason.CUSTOMER_ERASED
     if not account.is_open:
         return Reason.NO_ACCOUNT
     if account.status is Status.SUSPENDED:
         return Reason.ACCOUNT_SUSPENDED
+    if account.status is Status.CLOSED:
+        return Reason.ACCOUNT_CLOSED
     if blocked:  # before the limit: a smaller amount would not help
         return Reason.OVERDUE
-    if amount > account.available:
+    if amount > account.available_at(at):
         return Reason.OVER_LIMIT
     return None
+
+
+def extend(hold: Hold, ttl: timedelta) -> Hold:
+    """Return a pending hold kept until `ttl` after it was decided, or for as long as it was before."""
+    assert hold.expires_at is not None, "what is pending has an end"
+    return replace(hold, expires_at=max(hold.expires_at, hold.decided_at + ttl))
 
 
 def lapse(hold: Hold, now: datetime, heard: datetime, parked: bool) -> Hold | None:

@@ -13,6 +13,9 @@ SELECT
     a.held,
     a.credit_balance,
     a.net_days,
+    a.due_day,
+    a.override_limit,
+    a.override_until,
     a.limit_wished,
     a.erased_at,
     a.merged_into,
@@ -185,3 +188,9 @@ SELECT EXISTS (
             WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
         )
 );
+
+-- name: keep!
+-- Keep a pending hold of a locked account for longer.
+UPDATE holds
+SET expires_at = :expires_at, extended_origin = :origin
+WHERE merchant_id = :merchant_id AND hold_id = :hold_id;

@@ -13,6 +13,7 @@ from credit.errors import HoldNotFound
 from credit.holds import say, store
 from credit.holds.authorize import Ask, Decided, authorize
 from credit.holds.capture import Take, capture
+from credit.holds.keep import Longer, keep
 from credit.holds.model import Hold, HoldKey, State
 from credit.holds.void import Give, void
 from kit import batch, db, ids
@@ -68,7 +69,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         account = decided.account
         return holds_pb2.AuthorizeResponse(
             hold=_show(decided.hold, account),
-            available=encode.money(account, account.available) if account.is_open else None,
+            available=encode.money(account, account.available_at(ask.at)) if account.is_open else None,
         )
 
     async def Capture(self, request: holds_pb2.CaptureRequest, context: Any) -> holds_pb2.CaptureResponse:
@@ -93,6 +94,19 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         )
         decided = await batch.once(self._pool, void, give)
         return holds_pb2.VoidResponse(hold=_show(decided.hold, decided.account))
+
+    async def ExtendHold(
+        self, request: holds_pb2.ExtendHoldRequest, context: Any
+    ) -> holds_pb2.ExtendHoldResponse:
+        """Keep a pending hold for longer."""
+        longer = Longer(
+            key=account_key(request.customer_id),
+            hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
+            ttl=request.ttl.ToTimedelta(),
+            till=till(request.origin),
+        )
+        decided = await batch.once(self._pool, keep, longer)
+        return holds_pb2.ExtendHoldResponse(hold=_show(decided.hold, decided.account))
 
     async def GetHold(self, request: holds_pb2.GetHoldRequest, context: Any) -> holds_pb2.GetHoldResponse:
         """Tell a hold."""

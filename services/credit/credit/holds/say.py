@@ -10,6 +10,9 @@ _SENTENCES = {
         Reason.ACCOUNT_SUSPENDED: (
             "Rekening kredit pelanggan ini sedang ditangguhkan. Silakan pakai cara bayar lain."
         ),
+        Reason.ACCOUNT_CLOSED: (
+            "Rekening kredit pelanggan ini sudah ditutup. Silakan pakai cara bayar lain."
+        ),
         Reason.OVER_LIMIT: (
             "Sisa limit kredit {available}, tidak cukup untuk jumlah ini. "
             "Silakan kurangi jumlahnya atau pakai cara bayar lain."
@@ -26,6 +29,9 @@ _SENTENCES = {
         Reason.NO_ACCOUNT: "This customer has no credit account. Please use another means of payment.",
         Reason.ACCOUNT_SUSPENDED: (
             "This customer's credit account is suspended. Please use another means of payment."
+        ),
+        Reason.ACCOUNT_CLOSED: (
+            "This customer's credit account is closed. Please use another means of payment."
         ),
         Reason.OVER_LIMIT: (
             "{available} of credit is left, which is not enough for this amount. "

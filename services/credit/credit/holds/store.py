@@ -9,7 +9,7 @@ from typing import Any
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Account, Key
-from credit.holds.model import Hold, HoldKey, Reason, State
+from credit.holds.model import Hold, HoldKey, Reason, State, Till
 from kit import db
 
 queries = db.load(__file__)
@@ -133,3 +133,14 @@ async def lapsed(conn: db.Conn, keys: Iterable[Key], until: datetime) -> list[tu
 async def is_due_between(conn: db.Conn, after: datetime, until: datetime) -> bool:
     """Tell whether a hold that nothing parked protects is over after one instant and by another."""
     return bool(await queries.is_due_between(conn, after=after, until=until))
+
+
+async def keep(conn: db.Conn, hold: Hold, till: Till) -> None:
+    """Write until when a pending hold of a locked account is kept, and which till had it kept."""
+    await queries.keep(
+        conn,
+        merchant_id=hold.merchant_id,
+        hold_id=hold.hold_id,
+        expires_at=hold.expires_at,
+        origin=till.origin,
+    )

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
-from credit.errors import HoldAlreadyCaptured, HoldNotFound
+from credit.errors import HoldNotFound, HoldNotPending
 from credit.holds import store
 from credit.holds.authorize import Decided
 from credit.holds.model import Hold, HoldKey, State, Till
@@ -48,7 +48,7 @@ async def void(conn: db.Conn, gives: Sequence[Give], wait: bool) -> list[Decided
     if hold.customer_id != give.key.customer_id:
         raise HoldNotFound(give.hold_id)
     if hold.state is State.CAPTURED:
-        raise HoldAlreadyCaptured(give.hold_id)
+        raise HoldNotPending(give.hold_id, hold.state)
     if hold.state is State.PENDING:
         voided = replace(hold, state=State.VOIDED, closed_by=give.till)
         await store.close(conn, [(hold, voided)])

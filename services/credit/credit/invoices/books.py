@@ -148,7 +148,11 @@ class Books:
     async def write(self, conn: db.Conn) -> None:
         """Write all of it; every account named is locked by this transaction."""
         if self._opened:
-            await accounts.save(conn, [self.accounts[key] for key in self._opened])
+            opened = [self.accounts[key] for key in self._opened]
+            await accounts.save(conn, opened)
+            for account in opened:
+                assert account.opened_at is not None, "what a sale opened has its time"
+                await accounts.note(conn, account, "SALE", account.opened_at)
         await holds.close(conn, self._closed)
         await store.save(conn, [self.invoices[key] for key in self._moved])
         await accounts.post(conn, self._entries)

@@ -32,7 +32,7 @@ class StatementService(statements_pb2_grpc.StatementServiceServicer):
         if last < first:
             raise InvalidPeriod
         filter_ = ("statement", *key, first.isoformat(), last.isoformat())
-        before = pages.before_entry(request.page_token, *filter_)
+        before = pages.before_numbered(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
         async with (
             self._pool.acquire(timeout=5) as conn,
