@@ -34,6 +34,8 @@ from langganan.credit.v1 import (
     accounts_pb2_grpc,
     holds_pb2,
     holds_pb2_grpc,
+    invoices_pb2,
+    invoices_pb2_grpc,
     payments_pb2,
     payments_pb2_grpc,
 )
@@ -92,6 +94,7 @@ class Books:
         self.accounts: Any = run.stub(accounts_pb2_grpc.AccountServiceStub, merchant=merchant)
         self.holds: Any = run.stub(holds_pb2_grpc.HoldServiceStub, merchant=merchant)
         self.payments: Any = run.stub(payments_pb2_grpc.PaymentServiceStub, merchant=merchant)
+        self.invoices: Any = run.stub(invoices_pb2_grpc.InvoiceServiceStub, merchant=merchant)
 
     async def open(self, customer_id: str) -> None:
         await self.accounts.OpenAccount(
@@ -127,6 +130,20 @@ class Books:
         )  # fmt: skip
         paid = [p for p in await self.run.published(credit_pb2.InvoicePaid) if p.customer_id == customer_id]
         return [Outgoing("invoice-paid", p.merchant_id, p.customer_id, p, self.run.clock.now()) for p in paid]
+
+    async def give_up(self, customer_id: str) -> Outgoing:
+        """Write off the one invoice; return what credit says of it."""
+        asked = invoices_pb2.ListInvoicesRequest(customer_id=customer_id)
+        (invoice,) = (await self.invoices.ListInvoices(asked)).invoices
+        await self.invoices.WriteOff(
+            invoices_pb2.WriteOffRequest(
+                request_id=new_uuid(), customer_id=customer_id, invoice_id=invoice.invoice_id, reason="moved"
+            )
+        )  # fmt: skip
+        (said,) = [
+            p for p in await self.run.published(credit_pb2.InvoiceWrittenOff) if p.customer_id == customer_id
+        ]
+        return Outgoing("invoice-written-off", said.merchant_id, customer_id, said, self.run.clock.now())
 
 
 @pytest.fixture
@@ -256,6 +273,17 @@ async def test_a_payment_hurries_an_erasure_whose_turn_is_far_off(desk: Any, boo
     assert await desk.run.sweep("erasures") == 0
     await desk.run.deliver(*paid, topic="credit")
     assert await desk.run.sweep("erasures") == 1
+
+
+async def test_a_debt_that_is_given_up_hurries_an_erasure_too(desk: Any, books: Books) -> None:
+    made = await desk.create("Budi")
+    await books.owe(made.customer_id)
+    await erase(desk, made.customer_id)
+    given_up = await books.give_up(made.customer_id)
+    assert await desk.run.sweep("erasures") == 0
+    await desk.run.deliver(given_up, topic="credit")
+    assert await desk.run.sweep("erasures") == 1
+    assert (await desk.get(made.customer_id)).status == profiles_pb2.CUSTOMER_STATUS_ERASED
 
 
 async def test_a_pending_hold_is_open_too(desk: Any, books: Books) -> None:
