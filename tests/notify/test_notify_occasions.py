@@ -92,7 +92,7 @@ async def test_29_february_is_greeted_on_the_day_that_stands_in_for_it(
         await shop.run.deliver(registered("someone", shop.run.clock.now()))
         customer_id = shop.book.add(born=(2, 29))
         for date in sorted(["2027-02-27", day, other]):
-            shop.at(f"{day}T12:00")
+            shop.at(f"{date}T12:00")
             await look(shop)
             assert len(await shop.listed(customer_id)) == (date >= day)
         assert len(shop.sink.taken) == 1
