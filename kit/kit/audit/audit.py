@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from kit.db import Conn, Pool
 
@@ -39,6 +40,22 @@ class Audit:
     checks: Sequence[Check]
 
 
+def check(name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
+    """The check of a query that takes a page as `merchants` and `customers`, and returns what differs.
+
+    Its rows have the fields of a Difference but for the check's name.
+    """
+
+    async def run(conn: Conn, keys: Sequence[Key]) -> list[Difference]:
+        rows = query(conn, merchants=[key[0] for key in keys], customers=[key[1] for key in keys])
+        return [
+            Difference(name, r["merchant_id"], r["customer_id"], r["what"], r["must"], r["found"])
+            async for r in rows
+        ]
+
+    return run
+
+
 @dataclass(slots=True)
 class Outcome:
     """What an audit came to. `differences` counts all, `first` keeps the first thousand."""
@@ -69,7 +86,7 @@ async def run_audit(pool: Pool, audit: Audit) -> Outcome:
             keys = await audit.read_page(conn, after, PAGE)
             if not keys:
                 return outcome
-            for check in audit.checks:
-                outcome.add(await check(conn, keys))
+            for compare in audit.checks:
+                outcome.add(await compare(conn, keys))
         outcome.looked_at += len(keys)
         after = keys[-1]

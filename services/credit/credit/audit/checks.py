@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from credit.accounts.model import Key
 from kit import db
-from kit.audit import Audit, Check, Difference
+from kit.audit import Audit, check
 
 queries = db.load(__file__)
 
@@ -18,26 +17,15 @@ async def read_page(conn: db.Conn, after: tuple[str, str], size: int) -> Sequenc
     return [Key(row["merchant_id"], row["customer_id"]) async for row in rows]
 
 
-def _check(name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
-    async def check(conn: db.Conn, keys: Sequence[tuple[str, str]]) -> list[Difference]:
-        rows = query(conn, merchants=[key[0] for key in keys], customers=[key[1] for key in keys])
-        return [
-            Difference(name, r["merchant_id"], r["customer_id"], r["what"], r["must"], r["found"])
-            async for r in rows
-        ]
-
-    return check
-
-
 AUDIT = Audit(
     read_page,
     [
-        _check("balances", queries.balances),
-        _check("accounts", queries.accounts),
-        _check("invoices", queries.invoices),
-        _check("payments", queries.payments),
-        _check("causes", queries.causes),
-        _check("holds", queries.holds),
-        _check("exceptions", queries.exceptions),
+        check("balances", queries.balances),
+        check("accounts", queries.accounts),
+        check("invoices", queries.invoices),
+        check("payments", queries.payments),
+        check("causes", queries.causes),
+        check("holds", queries.holds),
+        check("exceptions", queries.exceptions),
     ],
 )

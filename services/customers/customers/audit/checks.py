@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from customers.audit.model import Known, Sealed, judge
 from kit import db
-from kit.audit import Audit, Check, Difference
+from kit.audit import Audit, Check, Difference, check
 from kit.errors import DomainError
 from kit.ids import canonical_uuid
 from kit.money import Currency, to_minor
@@ -27,8 +27,8 @@ def audit_of(pool: db.Pool, vault: db.Pool) -> Audit:
     return Audit(
         databases.read_page,
         [
-            _check("statistics", queries.statistics),
-            _check("purchases", queries.purchases),
+            check("statistics", queries.statistics),
+            check("purchases", queries.purchases),
             _bodies,
             _unsent,
             databases.records,
@@ -40,17 +40,6 @@ def audit_of(pool: db.Pool, vault: db.Pool) -> Audit:
 
 def _columns(keys: Sequence[Key]) -> dict[str, list[str]]:
     return {"merchants": [key[0] for key in keys], "customers": [key[1] for key in keys]}
-
-
-def _check(name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
-    async def check(conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
-        return [_named(name, row) async for row in query(conn, **_columns(keys))]
-
-    return check
-
-
-def _named(check: str, row: Any) -> Difference:
-    return Difference(check, row["merchant_id"], row["customer_id"], row["what"], row["must"], row["found"])
 
 
 async def _bodies(conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
@@ -131,12 +120,14 @@ class _Two:
     def in_vault(self, name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
         """A check of the vault alone."""
 
-        async def check(conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
+        compare = check(name, query)
+
+        async def beside(conn: db.Conn, keys: Sequence[Key]) -> Sequence[Difference]:
             del conn
             async with _snapshot(self._vault) as vault:
-                return [_named(name, row) async for row in query(vault, **_columns(keys))]
+                return await compare(vault, keys)
 
-        return check
+        return beside
 
     async def records(self, conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
         """Each customer has a record in the vault, and each record its customer.

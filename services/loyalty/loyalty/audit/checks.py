@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from kit import db
-from kit.audit import Audit, Check, Difference
+from kit.audit import Audit, check
 from loyalty.accounts.store import Key
 
 _queries = db.load(__file__)
@@ -17,29 +16,18 @@ async def _read_page(conn: db.Conn, after: Key, size: int) -> Sequence[Key]:
     return [(row["merchant_id"], row["customer_id"]) async for row in rows]
 
 
-def _check(name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
-    async def check(conn: db.Conn, keys: Sequence[Key]) -> list[Difference]:
-        rows = query(conn, merchant_ids=[key[0] for key in keys], customer_ids=[key[1] for key in keys])
-        return [
-            Difference(name, r["merchant_id"], r["customer_id"], r["what"], r["must"], r["found"])
-            async for r in rows
-        ]
-
-    return check
-
-
 AUDIT = Audit(
     _read_page,
     [
-        _check("accounts", _queries.accounts),
-        _check("entries", _queries.entries),
-        _check("lots", _queries.lots),
-        _check("purchases", _queries.purchases),
-        _check("moved_purchases", _queries.moved_purchases),
-        _check("returns", _queries.returns),
-        _check("redemptions", _queries.redemptions),
-        _check("reservations", _queries.reservations),
-        _check("programs", _queries.programs),
-        _check("tiers", _queries.tiers),
+        check("accounts", _queries.accounts),
+        check("entries", _queries.entries),
+        check("lots", _queries.lots),
+        check("purchases", _queries.purchases),
+        check("moved_purchases", _queries.moved_purchases),
+        check("returns", _queries.returns),
+        check("redemptions", _queries.redemptions),
+        check("reservations", _queries.reservations),
+        check("programs", _queries.programs),
+        check("tiers", _queries.tiers),
     ],
 )

@@ -9,7 +9,7 @@ limit :size;
 -- name: accounts
 -- Cached figures that are not the fold of entries, lots and held reservations. Balance = in_lots - negative.
 select a.merchant_id, a.customer_id, v.what, v.must::text as must, v.found::text as found
-from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
 join accounts as a on a.merchant_id = k.merchant_id and a.customer_id = k.customer_id
 cross join lateral (
     select coalesce(sum(points), 0) as points, coalesce(max(entry_no), 0) as last_entry
@@ -46,7 +46,7 @@ from (
         x.merchant_id, x.customer_id, x.entry_no, x.points, x.balance_after,
         lag(x.entry_no, 1, 0) over ledger as number_before,
         lag(x.balance_after, 1, 0) over ledger as balance_before
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join entries as x on x.merchant_id = k.merchant_id and x.customer_id = k.customer_id
     window ledger as (partition by x.merchant_id, x.customer_id order by x.entry_no)
 ) as e
@@ -64,14 +64,14 @@ where v.must <> v.found;
 with lines as (
     select l.merchant_id, l.customer_id, l.entry_no::text as lot, l.points, l.points_left, null as given,
         null as kind, null as expired
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join lots as l on l.merchant_id = k.merchant_id and l.customer_id = k.customer_id
     union all
     select e.merchant_id, e.customer_id,
         case when e.kind = 'EXPIRE' then e.cause_id else e.entry_no::text end,
         null, null, case when e.points > 0 then e.points end,
         case when e.kind <> 'EXPIRE' then e.kind end, case when e.kind = 'EXPIRE' then -e.points end
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join entries as e on e.merchant_id = k.merchant_id and e.customer_id = k.customer_id
     where (e.points > 0 or e.kind = 'EXPIRE') and not (e.kind = 'EXPIRE' and e.cause = 'RETURN')
 ),
@@ -107,10 +107,10 @@ where not v.holds;
 -- The entries of a merged customer's purchase are in the ledgers of both.
 with owners as (
     select k.merchant_id, k.customer_id as owner, k.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     union all
     select a.merchant_id, a.merged_into, a.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join accounts as a on a.merchant_id = k.merchant_id and a.merged_into = k.customer_id
 ),
 
@@ -127,7 +127,7 @@ lines as (
                 e.merchant_id = p.merchant_id and e.customer_id = p.customer_id
                 and e.cause_id = p.entry_no::text and e.kind = 'EXPIRE' and e.cause = 'EXPIRY'
         ) else 0 end as expired
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join purchases as p on p.merchant_id = k.merchant_id and p.customer_id = k.customer_id
     union all
     select
@@ -175,7 +175,7 @@ where not v.holds;
 -- are not those that expired of it on its way, before the ledger that it is in now.
 with recursive owners as (
     select a.merchant_id, a.merged_into as owner, a.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join accounts as a on a.merchant_id = k.merchant_id and a.merged_into = k.customer_id
 ),
 
@@ -228,10 +228,10 @@ where v.must <> v.found;
 -- Returns whose figures are not the fold of their entries; see purchases for those of merged customers.
 with owners as (
     select k.merchant_id, k.customer_id as owner, k.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     union all
     select a.merchant_id, a.merged_into, a.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join accounts as a on a.merchant_id = k.merchant_id and a.merged_into = k.customer_id
 ),
 
@@ -239,7 +239,7 @@ lines as (
     select
         r.merchant_id, r.customer_id, r.return_id::text as return_id, r.taken_back, r.restored,
         0 as taken, 0 as given
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join returns as r on r.merchant_id = k.merchant_id and r.customer_id = k.customer_id
     union all
     select
@@ -274,10 +274,10 @@ where not v.holds;
 -- Redemptions whose figures are not the fold of their entries; see purchases for those of merged customers.
 with owners as (
     select k.merchant_id, k.customer_id as owner, k.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     union all
     select a.merchant_id, a.merged_into, a.customer_id
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join accounts as a on a.merchant_id = k.merchant_id and a.merged_into = k.customer_id
 ),
 
@@ -288,7 +288,7 @@ lines as (
         (select coalesce(sum((source ->> 1)::bigint), 0) from jsonb_array_elements(r.sources) as source)
             as in_sources,
         0 as used, 0 as remaining
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join redemptions as r on r.merchant_id = k.merchant_id and r.customer_id = k.customer_id
     union all
     select
@@ -326,7 +326,7 @@ select
     r.merchant_id, r.customer_id, 'points_redeemed of reservation ' || r.reservation_id as what,
     'points of a tender of purchase ' || coalesce(r.purchase_id::text, 'none') as must,
     r.points_redeemed::text as found
-from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
 join reservations as r on r.merchant_id = k.merchant_id and r.customer_id = k.customer_id
 where
     r.state = 'REDEEMED' and r.points_redeemed <> 0
@@ -345,15 +345,15 @@ select
     'none' as found
 from (
     select e.merchant_id, e.customer_id, 'entry ' || e.entry_no as what, e.program_version as version
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join entries as e on e.merchant_id = k.merchant_id and e.customer_id = k.customer_id
     union all
     select p.merchant_id, p.customer_id, 'purchase ' || p.purchase_id, p.program_version
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join purchases as p on p.merchant_id = k.merchant_id and p.customer_id = k.customer_id
     union all
     select r.merchant_id, r.customer_id, 'reservation ' || r.reservation_id, r.program_version
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join reservations as r on r.merchant_id = k.merchant_id and r.customer_id = k.customer_id
 ) as n
 where
@@ -366,7 +366,7 @@ where
 -- name: tiers
 -- Tiers that are not where their last change led, and changes that do not follow the one before.
 select a.merchant_id, a.customer_id, v.what, v.must, v.found
-from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
 join accounts as a on a.merchant_id = k.merchant_id and a.customer_id = k.customer_id
 left join lateral (
     select to_tier, revision, effective_at
@@ -391,7 +391,7 @@ from (
         lag(c.to_tier, 1, '') over (
             partition by c.merchant_id, c.customer_id order by c.revision
         ) as tier_before
-    from unnest(:merchant_ids::text[], :customer_ids::text[]) as k (merchant_id, customer_id)
+    from unnest(:merchants::text[], :customers::text[]) as k (merchant_id, customer_id)
     join tier_changes as c on c.merchant_id = k.merchant_id and c.customer_id = k.customer_id
 ) as t
 where t.tier_before <> t.from_tier;
