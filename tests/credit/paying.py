@@ -64,3 +64,28 @@ def paying_out(customer, amount, **fields):
 def giving_up(customer, invoice_id, **fields):
     fields = {"request_id": new_uuid(), "reason": "moved away"} | fields
     return invoices_pb2.WriteOffRequest(customer_id=customer, invoice_id=invoice_id, **fields)
+
+
+def transferring(customer, amount=1, **fields):
+    return payments_pb2.RecordPaymentRequest(
+        payment_id=new_uuid(),
+        customer_id=customer,
+        amount=rupiah(amount),
+        method=payments_pb2.PAYMENT_METHOD_TRANSFER,
+        origin=TILL,
+        **fields,
+    )
+
+
+def resolving(customer, exception_id, **fields):
+    return invoices_pb2.ResolveExceptionRequest(
+        request_id=new_uuid(), customer_id=customer, exception_id=exception_id, **fields
+    )
+
+
+def method_of(credit, name):
+    """The client's method of a name that one service alone has."""
+    for clients in (credit.accounts, credit.invoices, credit.payments):
+        if hasattr(clients, name):
+            return getattr(clients, name)
+    raise LookupError(name)

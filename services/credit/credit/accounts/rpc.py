@@ -11,7 +11,7 @@ from credit.accounts.model import Account
 from credit.callers import account_key
 from credit.errors import OverridePassed
 from credit.zones import known_zone
-from kit import batch, db, ids, paging, pan
+from kit import batch, db, ids, neutral, paging
 from kit.clock import Clock
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
 
@@ -55,7 +55,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.SetLimitRequest, context: Any
     ) -> accounts_pb2.SetLimitResponse:
         """Set the limit."""
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         change = changes.Change(
             key=account_key(request.customer_id),
             kind="LIMIT",
@@ -71,7 +71,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.SetTermsRequest, context: Any
     ) -> accounts_pb2.SetTermsResponse:
         """Set the terms."""
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         change = changes.Change(
             key=account_key(request.customer_id),
             kind="TERMS",
@@ -88,7 +88,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         self, request: accounts_pb2.OverrideLimitRequest, context: Any
     ) -> accounts_pb2.OverrideLimitResponse:
         """Set another limit until an instant, or end that."""
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         change = changes.Change(
             key=account_key(request.customer_id),
             kind="OVERRIDE",
@@ -144,7 +144,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         | accounts_pb2.ResumeAccountRequest
         | accounts_pb2.CloseAccountRequest,
     ) -> accounts_pb2.Account:
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         change = changes.Change(
             key=account_key(request.customer_id),
             kind=kind,

@@ -16,7 +16,7 @@ from credit.invoices.resolve import Resolution, resolve
 from credit.invoices.store import Due
 from credit.invoices.write_off import Loss, write_off
 from credit.notices.remind import Wish, remind
-from kit import batch, db, ids, paging, pan
+from kit import batch, db, ids, neutral, paging
 from kit.auth import caller
 from kit.clock import Clock
 from langganan.credit.v1 import invoices_pb2, invoices_pb2_grpc
@@ -129,7 +129,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         self, request: invoices_pb2.WriteOffRequest, context: Any
     ) -> invoices_pb2.WriteOffResponse:
         """Give up what is still owed on an invoice."""
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         loss = Loss(
             key=account_key(request.customer_id),
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
@@ -172,7 +172,7 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         self, request: invoices_pb2.ResolveExceptionRequest, context: Any
     ) -> invoices_pb2.ResolveExceptionResponse:
         """Record that staff have dealt with an exception."""
-        pan.refuse([request.note])
+        neutral.refuse(note=request.note)
         key = account_key(request.customer_id) if request.customer_id else Key(caller().merchant_id, "")
         wish = Resolution(
             key=key,

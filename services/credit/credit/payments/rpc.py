@@ -14,7 +14,7 @@ from credit.payments.confirm import Confirmation, confirm
 from credit.payments.payout import Wanted, pay_out
 from credit.payments.record import Paid, record
 from credit.payments.reverse import Reversal, reverse
-from kit import batch, db, ids, paging, pan
+from kit import batch, db, ids, neutral, paging
 from kit.clock import Clock
 from langganan.credit.v1 import payments_pb2, payments_pb2_grpc
 
@@ -29,7 +29,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.RecordPaymentRequest, context: Any
     ) -> payments_pb2.RecordPaymentResponse:
         """Book a payment, or note one that clears later."""
-        pan.refuse([request.reference])
+        neutral.refuse(reference=request.reference)
         paid = Paid(
             key=account_key(request.customer_id),
             payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
@@ -65,7 +65,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.ReversePaymentRequest, context: Any
     ) -> payments_pb2.ReversePaymentResponse:
         """Undo a payment that turned out not to be one."""
-        pan.refuse([request.note])
+        neutral.refuse(note=request.note)
         wish = Reversal(
             key=account_key(request.customer_id),
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
@@ -85,7 +85,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
 
     async def PayOut(self, request: payments_pb2.PayOutRequest, context: Any) -> payments_pb2.PayOutResponse:
         """Return credit balance to the customer."""
-        pan.refuse([request.reference])
+        neutral.refuse(reference=request.reference)
         wish = Wanted(
             key=account_key(request.customer_id),
             payout_id=ids.canonical_uuid(request.payout_id, "payout_id"),

@@ -9,7 +9,7 @@ from typing import Any
 import grpc.aio
 from google.type.date_pb2 import Date
 
-from kit import db, paging, pan
+from kit import db, neutral, paging
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
@@ -113,7 +113,7 @@ class AccountService(rpc.AccountServiceServicer):
     ) -> pb.AdjustPointsResponse:
         """Give or take points by hand."""
         asked = check_customer_id(request.customer_id)
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         wanted = Adjustment(
             merchant_id=caller().merchant_id,
             adjustment_id=canonical_uuid(request.adjustment_id, "adjustment_id"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc.aio
 
-from kit import db, pan
+from kit import db, neutral
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
@@ -34,7 +34,7 @@ class TierService(rpc.TierServiceServicer):
     async def SetTier(self, request: pb.SetTierRequest, context: Context) -> pb.SetTierResponse:
         """Pin a customer to a tier, or end the pin."""
         merchant_id, now = caller().merchant_id, self._clock.now()
-        pan.refuse([request.reason])
+        neutral.refuse(reason=request.reason)
         pin = Pin(
             merchant_id,
             canonical_uuid(request.request_id, "request_id"),

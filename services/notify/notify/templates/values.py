@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from kit import pan
+from kit import neutral, pan
 from kit.errors import InvalidArgument
 from notify.errors import VariableNotNeutral
 
@@ -37,14 +36,11 @@ TYPE_NAMES: Mapping[type, str] = {str: "text", int: "integer", Amount: "money", 
 
 REFERENCE_MAX = 64
 
-_EMAIL = re.compile(r"[^\s@]@[^\s@]")
-_PHONE = re.compile(r"(?<![\w.-])(?:\+\d[\d ().-]{6,}\d|(?:62|0)8\d[\d -]{6,11}\d)(?![\w-])")
-
 
 def check_neutral(name: str, text: str) -> str:
     """Return `text`; raise PAN_NOT_ALLOWED for a card number, VARIABLE_NOT_NEUTRAL for an address."""
     pan.refuse([text])
-    if _EMAIL.search(text) or _PHONE.search(text):
+    if neutral.is_address(text):
         raise VariableNotNeutral(
             f"variable {name} looks like an e-mail address or a phone number; notify asks customers for "
             "addresses and stores none",
