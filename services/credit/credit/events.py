@@ -50,7 +50,7 @@ def invoice_paid(invoice: Invoice, cause_id: str, at: datetime) -> Outgoing:
 
 
 def invoice_written_off(
-    account: Account, invoice: Invoice, amount: int, reason: str, cause_id: str, at: datetime
+    account: Account, invoice: Invoice, amount: int, cause_id: str, at: datetime
 ) -> Outgoing:
     """What was still owed on an invoice, minor units, was given up."""
     payload = credit_pb2.InvoiceWrittenOff(
@@ -61,7 +61,6 @@ def invoice_written_off(
         amount=amount,
         currency_code=account.currency_code,
         minor_digits=account.minor_digits,
-        reason=reason,
         cause_id=cause_id,
         written_off_at=stamp(at),
     )

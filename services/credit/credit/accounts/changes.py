@@ -91,7 +91,7 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
             kind=wish.kind,
             request_id=wish.request_id,
             content=wish.content,
-            reason=wish.reason,
+            reason=changed.kept(wish.reason),
             staff_ref=wish.staff_ref,
             at=wish.at,
         )

@@ -51,11 +51,12 @@ async def customer_merged(conn: Conn, events: list[Received]) -> list[Exception 
 
 
 async def customer_erased(conn: Conn, events: list[Received]) -> None:
-    """From now on new holds decline; returns and payments still book."""
+    """From now on new holds decline; returns and payments still book. What staff wrote is forgotten."""
     erased = {k: e.payload.erased_at.ToDatetime(UTC) for e in events for k in erased_keys(e)}
     known = await store.read(conn, erased)
     fresh = [replace(a, revision=a.revision + 1) for a in known.values() if not a.erased]
     await store.mark_erased(conn, erased)
+    await store.clear_texts(conn, erased)
     await store.save(conn, fresh)
     for account in fresh:
         await store.note(conn, account, "ERASED", erased[account.key])

@@ -84,6 +84,10 @@ class Account:
         """Whether there is an account at all."""
         return self.status is not Status.UNOPENED
 
+    def kept(self, text: str) -> str:
+        """What is kept of a text that staff write: nothing of an erased customer."""
+        return "" if self.erased else text
+
     def override_at(self, at: datetime) -> Override | None:
         """The limit that is in force at `at` instead of the account's own; it ends by itself."""
         return self.override if self.override is not None and at < self.override.until else None

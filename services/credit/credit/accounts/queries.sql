@@ -92,6 +92,53 @@ SET erased_at = coalesce(a.erased_at, v.erased_at)
 FROM unnest(:merchants::text[], :customers::text[], :at::timestamptz[]) AS v (merchant_id, customer_id, erased_at)
 WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
 
+-- name: clear_texts!
+-- Empty what was written by hand of erased customers; sums, dates, who and fingerprints stay.
+WITH gone AS (
+    SELECT k.merchant_id, k.customer_id
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+),
+
+changes AS (
+    UPDATE account_changes AS t
+    SET reason = ''
+    FROM gone AS g
+    WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.reason <> ''
+),
+
+exceptions AS (
+    UPDATE invoice_exceptions AS t
+    SET note = ''
+    FROM gone AS g
+    WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.note <> ''
+),
+
+paid AS (
+    UPDATE payments AS t
+    SET reference = ''
+    FROM gone AS g
+    WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.reference <> ''
+),
+
+moves AS (
+    UPDATE payment_changes AS t
+    SET note = ''
+    FROM gone AS g
+    WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.note <> ''
+),
+
+paid_out AS (
+    UPDATE payouts AS t
+    SET reference = ''
+    FROM gone AS g
+    WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.reference <> ''
+)
+
+UPDATE write_offs AS t
+SET reason = ''
+FROM gone AS g
+WHERE t.merchant_id = g.merchant_id AND t.customer_id = g.customer_id AND t.reason <> '';
+
 -- name: find_change^
 -- What a request id did.
 SELECT customer_id, fingerprint

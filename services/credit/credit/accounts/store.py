@@ -143,6 +143,11 @@ async def mark_erased(conn: db.Conn, erased: Mapping[Key, datetime]) -> None:
     )
 
 
+async def clear_texts(conn: db.Conn, keys: Iterable[Key]) -> None:
+    """Empty what was written by hand of erased customers, whose accounts are locked; the books stay."""
+    await queries.clear_texts(conn, **_columns(keys))
+
+
 async def post(conn: db.Conn, entries: Sequence[Entry]) -> None:
     """Append entries of locked accounts and move their balances by them, in one statement."""
     if not entries:

@@ -93,11 +93,11 @@ class Books:
         """Take a part of a payment, or of the credit that came of it, from an invoice again."""
         self._move(unpay(self.invoices[key], payment_id, effect, amount, at))
 
-    def write_off(self, invoice: Invoice, request_id: str, reason: str, at: datetime) -> Invoice:
+    def write_off(self, invoice: Invoice, request_id: str, at: datetime) -> Invoice:
         """Give up what is still owed on an invoice, and say so."""
         after = self._move(write_off(invoice, request_id, at))
         account = self.accounts[invoice.account_key]
-        said = facts.invoice_written_off(account, after, invoice.outstanding, reason, request_id, at)
+        said = facts.invoice_written_off(account, after, invoice.outstanding, request_id, at)
         self.facts.append(said)
         return after
 

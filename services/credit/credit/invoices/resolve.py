@@ -58,13 +58,15 @@ async def resolve(conn: db.Conn, resolutions: Sequence[Resolution], wait: bool) 
         return [store.decode_marked(row)]
     if row["resolved_at"] is not None:
         raise ExceptionResolved(wish.exception_id)
+    # Nobody's exceptions have no account; a shop's word about them is about no customer.
+    owner = (await accounts.read(conn, [wish.key])).get(wish.key)
     try:
         resolved = await store.queries.resolve(
             conn,
             merchant_id=wish.key.merchant_id,
             exception_id=wish.exception_id,
             at=wish.at,
-            note=wish.note,
+            note=owner.kept(wish.note) if owner else wish.note,
             staff_ref=wish.staff_ref,
             request_id=wish.request_id,
             fingerprint=wish.content,

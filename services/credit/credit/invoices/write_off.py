@@ -59,7 +59,7 @@ async def write_off(conn: db.Conn, losses: Sequence[Loss], wait: bool) -> list[t
         customer_id=loss.key.customer_id,
         invoice_id=loss.invoice_id,
         amount=invoice.outstanding,
-        reason=loss.reason,
+        reason=account.kept(loss.reason),
         staff_ref=loss.staff_ref,
         fingerprint=loss.content,
         written_off_at=loss.at,
@@ -67,7 +67,7 @@ async def write_off(conn: db.Conn, losses: Sequence[Loss], wait: bool) -> list[t
     if written is None:
         raise IdempotencyConflict("request", loss.request_id)
     books = Books(accounts={account.key: account})
-    after = books.write_off(invoice, loss.request_id, loss.reason, loss.at)
+    after = books.write_off(invoice, loss.request_id, loss.at)
     await books.write(conn)
     metrics.WRITE_OFFS.inc()
     return [(after, books.accounts[account.key])]

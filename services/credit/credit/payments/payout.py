@@ -70,7 +70,13 @@ async def pay_out(conn: db.Conn, wishes: Sequence[Wanted], wait: bool) -> list[t
     )
     after = books.accounts[account.key]
     payout = store.Payout(
-        wish.key, wish.payout_id, amount, wish.method, wish.reference, after.credit_balance, wish.at
+        wish.key,
+        wish.payout_id,
+        amount,
+        wish.method,
+        account.kept(wish.reference),
+        after.credit_balance,
+        wish.at,
     )
     if not await store.add_payout(conn, payout, wish.content, wish.till):
         raise IdempotencyConflict("payout", wish.payout_id)

@@ -71,7 +71,7 @@ async def record(conn: db.Conn, payments: Sequence[Paid], wait: bool) -> list[tu
         state=State.PENDING,
         amount=amount,
         method=paid.method,
-        reference=paid.reference,
+        reference=account.kept(paid.reference),
         named=paid.named,
         allocations=(),
         unapplied=0,

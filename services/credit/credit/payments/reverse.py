@@ -72,7 +72,7 @@ async def reverse(conn: db.Conn, wishes: Sequence[Reversal], wait: bool) -> list
         kind="REVERSE",
         request_id=wish.request_id,
         content=wish.content,
-        note=wish.note,
+        note=account.kept(wish.note),
         staff_ref=wish.staff_ref,
         at=wish.at,
     )
