@@ -100,7 +100,7 @@ async def _write(conn: Conn, request: Adjustment, book: Book) -> None:
             customer_id=book.account.customer_id,
             fingerprint=request.mark,
             entry_no=book.account.last_entry,
-            reason=request.reason,
+            reason=book.account.kept(request.reason),
             origin=request.origin,
         )
     metrics.POINTS.labels("ADJUST").inc(abs(request.points))

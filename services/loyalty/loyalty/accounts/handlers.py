@@ -85,7 +85,11 @@ class CustomerHandlers:
         await store.write(conn, books.values())
 
     async def erased(self, conn: Conn, received: list[Received]) -> None:
-        """The account stays, for sales and returns still book; new reservations are declined."""
+        """The account stays, for sales and returns still book; new reservations are declined.
+
+        What staff wrote is forgotten, also of who was merged into the customer: points given by hand and
+        pins stay under the id that they were given to.
+        """
         books = await store.load(conn, {_key(event) for event in received})
         for event in received:
             book = books[_key(event)]
@@ -93,6 +97,11 @@ class CustomerHandlers:
                 book.account.erased_at = _instant(event.payload.erased_at)
                 book.changed = True
         await store.write(conn, books.values())
+        gone = {_key(event) for event in received}
+        gone |= {(book.account.merchant_id, book.account.customer_id) for book in books.values()}
+        gone |= await store.aliases(conn, gone)
+        await store.clear_reasons(conn, gone)
+        await tiers.clear_reasons(conn, gone)
 
     async def merged(self, conn: Conn, received: list[Received]) -> None:
         """The survivor takes over points, reservations and purchases; the absorbed id becomes an alias."""

@@ -47,6 +47,10 @@ class Account:
             return datetime(1970, 1, 1, tzinfo=UTC)
         return begins(self.swept_on + timedelta(days=1), self.time_zone)
 
+    def kept(self, text: str) -> str:
+        """What is kept of a text that staff write: nothing of an erased customer."""
+        return "" if self.erased_at is not None else text
+
     @property
     def balance(self) -> int:
         """The sum of all entries; below 0 when points are owed."""

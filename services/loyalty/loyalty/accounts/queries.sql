@@ -237,6 +237,18 @@ insert into adjustments (
 )
 values (:merchant_id, :adjustment_id, :customer_id, :fingerprint, :entry_no, :reason, :origin);
 
+-- name: clear_reasons!
+-- Empty what staff wrote with adjustments of erased customers.
+update adjustments as a set reason = ''
+from unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+where a.merchant_id = w.merchant_id and a.customer_id = w.customer_id and a.reason <> '';
+
+-- name: aliases
+-- Who was merged into these customers.
+select a.merchant_id, a.customer_id
+from unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+join accounts as a on a.merchant_id = w.merchant_id and a.merged_into = w.customer_id;
+
 -- name: move_reservations!
 -- A merge: the survivor takes over the reservations.
 update reservations set customer_id = :survivor

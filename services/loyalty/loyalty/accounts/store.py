@@ -44,6 +44,17 @@ def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
     return {"merchant_ids": [k[0] for k in ordered], "customer_ids": [k[1] for k in ordered]}
 
 
+async def aliases(conn: Conn, keys: Iterable[Key]) -> set[Key]:
+    """Return who was merged into these customers."""
+    rows = queries.aliases(conn, **_columns(keys))
+    return {(row["merchant_id"], row["customer_id"]) async for row in rows}
+
+
+async def clear_reasons(conn: Conn, keys: Iterable[Key]) -> None:
+    """Empty what staff wrote with adjustments of erased customers; the accounts are locked."""
+    await queries.clear_reasons(conn, **_columns(keys))
+
+
 async def open_missing(conn: Conn, openings: Sequence[Opening]) -> None:
     """Open the accounts that are missing."""
     if openings:

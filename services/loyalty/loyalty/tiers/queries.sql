@@ -44,3 +44,9 @@ insert into tier_pins (
 values (
     :merchant_id, :request_id, :customer_id, :fingerprint, :tier, :until, :reason, :origin, :set_at
 );
+
+-- name: clear_reasons!
+-- Empty what staff wrote with pins of erased customers.
+update tier_pins as p set reason = ''
+from unnest(:merchant_ids::text[], :customer_ids::text[]) as w (merchant_id, customer_id)
+where p.merchant_id = w.merchant_id and p.customer_id = w.customer_id and p.reason <> '';

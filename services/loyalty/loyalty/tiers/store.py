@@ -102,6 +102,12 @@ async def append(conn: Conn, changes: Sequence[TierChange]) -> None:
             metrics.TIER_CHANGES.labels(change.cause).inc()
 
 
+async def clear_reasons(conn: Conn, keys: Iterable[Key]) -> None:
+    """Empty what staff wrote with pins of erased customers; the accounts are locked."""
+    found = sorted(set(keys))
+    await _queries.clear_reasons(conn, merchant_ids=[k[0] for k in found], customer_ids=[k[1] for k in found])
+
+
 def event_of(change: TierChange) -> events.Outgoing:
     """Return the tier-changed event of a change."""
     return tier_changed(
@@ -162,7 +168,7 @@ class Pins:
         program = (await self._programs.catalogue(conn, [key[0]])).require(key[0], request.now)
         if request.tier and request.tier not in program.tiers:
             return TierNotFound(f"the program has the tiers {', '.join(program.tiers) or '(none)'}")
-        await self._write(conn, request, mark)
+        await self._write(conn, request, mark, account.kept(request.reason))
         account.pinned, account.pinned_until = bool(request.tier), request.until if request.tier else None
         change = move(account, request.tier or account.tier, PINNED, request.request_id, request.now)
         book.changed = True
@@ -173,7 +179,7 @@ class Pins:
         return account
 
     @staticmethod
-    async def _write(conn: Conn, request: Pin, mark: bytes) -> None:
+    async def _write(conn: Conn, request: Pin, mark: bytes, reason: str) -> None:
         with second_sees_first():
             await _queries.insert_pin(
                 conn,
@@ -183,7 +189,7 @@ class Pins:
                 fingerprint=mark,
                 tier=request.tier,
                 until=request.until,
-                reason=request.reason,
+                reason=reason,
                 origin=request.origin,
                 set_at=request.now,
             )
