@@ -10,6 +10,7 @@ from kit.errors import InvalidArgument
 _EMAIL = re.compile(r"[^\s@]@[^\s@]")
 # International with its plus, or an Indonesian mobile number with 62 or 0, in the groups people write.
 _PHONE = re.compile(r"(?<![\w.-])(?:\+\d[\d ().-]{6,}\d|(?:62|0)8\d[\d -]{6,11}\d)(?![\w-])")
+_DIALLED = re.compile(r"(?<![\w.-])\+\d[\d ().-]{6,}\d(?![\w-])")
 
 
 class TextNotNeutral(InvalidArgument):
@@ -28,6 +29,14 @@ class TextNotNeutral(InvalidArgument):
 def is_address(text: str) -> bool:
     """Tell whether a text holds what looks like an e-mail address or a phone number."""
     return _EMAIL.search(text) is not None or _PHONE.search(text) is not None
+
+
+def refuse_in_reference(**texts: str) -> None:
+    """The same for what a bank or a till made up: its digits may begin like a phone number's by chance."""
+    pan.refuse(texts.values())
+    for field, text in texts.items():
+        if _EMAIL.search(text) or _DIALLED.search(text):
+            raise TextNotNeutral(field)
 
 
 def refuse(**texts: str) -> None:

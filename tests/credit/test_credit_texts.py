@@ -58,7 +58,7 @@ async def test_a_text_that_looks_like_an_address_or_a_card_is_refused(credit, re
     name, field = place
     for text, reason in (
         ("ask budi@example.com", "TEXT_NOT_NEUTRAL"),
-        ("0812-3456-7890", "TEXT_NOT_NEUTRAL"),
+        ("+62 812-3456-7890", "TEXT_NOT_NEUTRAL"),
         ("4111 1111 1111 1111", "PAN_NOT_ALLOWED"),
     ):
         request = WRITING[place]()

@@ -46,3 +46,19 @@ def test_a_card_number_is_refused_as_a_card_number(text: str) -> None:
 )
 def test_what_staff_really_write_passes(text: str) -> None:
     neutral.refuse(note=text)
+
+
+@pytest.mark.parametrize("text", ["628012345678", "0812345678", "TRX-0001", ""])
+def test_a_reference_of_a_bank_may_begin_like_a_phone_number(text: str) -> None:
+    neutral.refuse_in_reference(reference=text)
+
+
+@pytest.mark.parametrize("text", ["+62 812-3456-7890", "budi@example.com"])
+def test_an_address_is_no_reference(text: str) -> None:
+    with pytest.raises(neutral.TextNotNeutral):
+        neutral.refuse_in_reference(reference=text)
+
+
+def test_a_card_number_is_no_reference() -> None:
+    with pytest.raises(pan.PanNotAllowed):
+        neutral.refuse_in_reference(reference="4111111111111111")

@@ -29,7 +29,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         self, request: payments_pb2.RecordPaymentRequest, context: Any
     ) -> payments_pb2.RecordPaymentResponse:
         """Book a payment, or note one that clears later."""
-        neutral.refuse(reference=request.reference)
+        neutral.refuse_in_reference(reference=request.reference)
         paid = Paid(
             key=account_key(request.customer_id),
             payment_id=ids.canonical_uuid(request.payment_id, "payment_id"),
@@ -85,7 +85,7 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
 
     async def PayOut(self, request: payments_pb2.PayOutRequest, context: Any) -> payments_pb2.PayOutResponse:
         """Return credit balance to the customer."""
-        neutral.refuse(reference=request.reference)
+        neutral.refuse_in_reference(reference=request.reference)
         wish = Wanted(
             key=account_key(request.customer_id),
             payout_id=ids.canonical_uuid(request.payout_id, "payout_id"),
