@@ -447,21 +447,3 @@ async def test_a_hanging_relay_does_not_hold_a_message_for_ever(
         sink.answers.set()
         await eventually(notify.sweep)
         assert (await notify.only(customer_id)).state == SENT
-
-
-async def test_a_chains_backlog_does_not_hold_up_a_small_shops_message(
-    start_notify: Any, purchase: Any
-) -> None:
-    """Each round takes from merchants in turn: the order in which the relay got the mails."""
-    async with start_notify(send_batch=10) as shop:
-        at = shop.run.clock.now()
-        chain = [shop.book.add("chain", address=f"chain{n}@example.com") for n in range(50)]
-        await shop.run.deliver(*(purchase(one, at, merchant="chain") for one in chain))
-        for name in ("warung", "kios"):
-            small = [shop.book.add(name, address=f"{name}{n}@example.com") for n in range(2)]
-            await shop.run.deliver(*(purchase(one, at, merchant=name) for one in small))
-        await shop.run.sweep("messages")
-        first = [address.split("@")[0].rstrip("0123456789") for address, _ in shop.sink.taken]
-        assert sorted(first) == ["chain"] * 6 + ["kios"] * 2 + ["warung"] * 2
-        await shop.sweep_until_idle()
-        assert len(shop.sink.taken) == 54

@@ -218,9 +218,9 @@ CREATE INDEX messages_customer_idx ON public.messages USING btree (merchant_id, 
 
 CREATE INDEX messages_due_idx ON public.messages USING btree (due_at) WHERE (state = ANY (ARRAY['PENDING'::text, 'SENDING'::text]));
 
-CREATE INDEX messages_held_idx ON public.messages USING btree (not_before) WHERE (not_before IS NOT NULL);
-
 CREATE INDEX messages_merchant_due_idx ON public.messages USING btree (merchant_id, due_at) WHERE (state = ANY (ARRAY['PENDING'::text, 'SENDING'::text]));
+
+CREATE INDEX messages_merchant_held_idx ON public.messages USING btree (merchant_id, not_before) WHERE (not_before IS NOT NULL);
 
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 

@@ -111,8 +111,11 @@ LIMIT :limit;
 -- Takes what is due, SENDING whose lease has run out included, and what was held until now, and begins an
 -- attempt of each. SKIP LOCKED: many workers may claim at once. Without the customer locks: `attempts`
 -- fences what finishes later. `overtaken`: a newer one of its family was made while an attempt that came to
--- nothing was under way, or came with a merge. Of what is due every merchant's longest waiting comes first, then every
--- merchant's second, so that one chain's backlog never starves the rest.
+-- nothing was under way, or came with a merge. Every merchant's first comes first, then every merchant's
+-- second, so that one chain's backlog never starves the rest. A merchant's own alternate, longest waiting
+-- first: one that is due, one whose hour has come, so that neither kind starves the other. What waits is
+-- compared by how long: `due_at` is wall time, `not_before` business time. statement_timestamp(), not
+-- clock_timestamp(): a volatile bound would be no condition of an index, and all that is held be read.
 WITH RECURSIVE merchants AS (
     (SELECT merchant_id FROM messages WHERE state IN ('PENDING', 'SENDING') ORDER BY merchant_id LIMIT 1)
     UNION ALL
@@ -128,35 +131,44 @@ turns AS MATERIALIZED (
     SELECT mine.merchant_id, mine.message_id
     FROM merchants
     CROSS JOIN LATERAL (
-        SELECT m.merchant_id, m.message_id, m.due_at, row_number() OVER (ORDER BY m.due_at) AS turn
-        FROM messages AS m
-        WHERE m.merchant_id = merchants.merchant_id
-            AND m.state IN ('PENDING', 'SENDING') AND m.due_at <= clock_timestamp()
-        ORDER BY m.due_at
-        LIMIT :limit
+        SELECT waiting.*, row_number() OVER (ORDER BY waiting.place, waiting.waited DESC) AS turn
+        FROM (
+            (
+                SELECT m.merchant_id, m.message_id, statement_timestamp() - m.due_at AS waited,
+                    row_number() OVER (ORDER BY m.due_at) AS place
+                FROM messages AS m
+                WHERE m.merchant_id = merchants.merchant_id
+                    AND m.state IN ('PENDING', 'SENDING') AND m.due_at <= statement_timestamp()
+                ORDER BY m.due_at
+                LIMIT :limit
+            )
+            UNION ALL
+            (
+                SELECT m.merchant_id, m.message_id, :now::timestamptz - m.not_before AS waited,
+                    row_number() OVER (ORDER BY m.not_before) AS place
+                FROM messages AS m
+                WHERE m.merchant_id = merchants.merchant_id AND m.not_before <= :now::timestamptz
+                ORDER BY m.not_before
+                LIMIT :limit
+            )
+        ) AS waiting
     ) AS mine
-    ORDER BY mine.turn, mine.due_at
+    ORDER BY mine.turn, mine.waited DESC
     LIMIT :limit
 ),
-due AS MATERIALIZED (
+taken AS MATERIALIZED (
     SELECT merchant_id, message_id
     FROM messages JOIN turns USING (merchant_id, message_id)
-    WHERE state IN ('PENDING', 'SENDING') AND due_at <= clock_timestamp()
+    WHERE state IN ('PENDING', 'SENDING')
+        -- Asked again of the locked row. CASE, so that no plan reads all that waits for each turn.
+        AND CASE WHEN not_before IS NULL THEN due_at <= statement_timestamp() ELSE not_before <= :now::timestamptz END
     ORDER BY merchant_id, message_id
     FOR NO KEY UPDATE OF messages SKIP LOCKED
-),
-held AS MATERIALIZED (
-    SELECT merchant_id, message_id
-    FROM messages
-    WHERE not_before IS NOT NULL AND not_before <= :now::timestamptz
-    ORDER BY not_before
-    LIMIT :limit
-    FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE messages AS m
 SET state = 'SENDING', attempts = m.attempts + 1, not_before = NULL,
     due_at = clock_timestamp() + :lease_s::float8 * interval '1 second'
-FROM (SELECT * FROM due UNION ALL SELECT * FROM held LIMIT :limit) AS taken
+FROM taken
 WHERE m.merchant_id = taken.merchant_id AND m.message_id = taken.message_id
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
     m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at, m.family, m.until, m.invoices,
