@@ -1,10 +1,12 @@
 """The mail sink: an SMTP server that delivers to a folder, `python -m local.mailsink PORT FOLDER`.
 
 Mail 1234 lies in FOLDER/001/001234.eml; FOLDER/index.tsv has a line for each in order of arrival:
-number, Message-ID, recipients.
+number, Message-ID, recipients. While there is a FOLDER/refusal, each mail is answered with what it says,
+"451 come again", and not kept.
 """
 
 import asyncio
+import contextlib
 import re
 import signal
 import sys
@@ -20,6 +22,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 MESSAGE_ID = re.compile(rb"^message-id:[ \t\r\n]*(\S+)", re.IGNORECASE | re.MULTILINE)
 LARGEST = 1_000_000  # bytes of a mail
+REFUSAL = "refusal"  # the file whose text is the reply to every mail
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Mail:
 
 
 class Mailbox:
-    """Reads what the sink received; another process may be writing."""
+    """Reads what the sink received, and has it refuse; the sink may be another process."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -70,6 +73,16 @@ class Mailbox:
         """The mails to one address, in order of arrival."""
         return [mail for mail in self if address in mail.recipients]
 
+    @contextlib.contextmanager
+    def refusing(self, reply: str) -> Iterator[None]:
+        """Have the sink answer each mail with an SMTP `reply` of 4xx or 5xx, and keep none meanwhile."""
+        refusal = self.folder / REFUSAL
+        refusal.write_text(reply)
+        try:
+            yield
+        finally:
+            refusal.unlink()
+
     @property
     def _index(self) -> Path:
         return self.folder / "index.tsv"
@@ -89,7 +102,9 @@ class Deliver:
         self._number = number
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """Accept one mail."""
+        """Accept one mail, or refuse it while it is wished so."""
+        with contextlib.suppress(FileNotFoundError):
+            return (self._folder / REFUSAL).read_text()
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         self._number += 1
         path = mail_path(self._folder, self._number)

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 import grpc.aio
 import pytest
@@ -176,36 +177,51 @@ async def test_kafka_away_lets_tills_go_on_and_catches_up_by_itself(trade: Trade
 
 
 async def test_a_provider_that_refuses_for_an_hour_gets_each_message_once_it_does_not(trade: Trade) -> None:
-    stack, health = trade.stack, Health(trade.stack)
+    stack = trade.stack
+    customer_id = await trade.register()
+    await stack.settled()
+    with stack.mail.refusing("451 4.7.1 come again later"):
+        await an_hour_of_sales_passes(trade, customer_id, "CHANNEL_BUSY")
+    await stack.settled()
+    assert sorted(trade.mails(customer_id).values()) == [1, 1, 1]
+
+
+async def test_a_provider_that_is_gone_for_an_hour_gets_each_message_once_it_is_back(trade: Trade) -> None:
+    stack = trade.stack
     customer_id = await trade.register()
     await stack.settled()
     stack.kill("mail")
-    for _ in range(3):
-        await trade.sell(customer_id, cash=20_000)
-    for _ in range(6):  # an hour of business time
-        stack.clock.move(stack.clock.now() + timedelta(minutes=10))
-        await eventually(lambda: has_tried_again(stack), within=20)
-        assert await health.is_well(), "we are; the provider is not"
-    assert trade.mails(customer_id) == {}
+    await an_hour_of_sales_passes(trade, customer_id, "CHANNEL_UNAVAILABLE")
     await stack.restart("mail")
     await stack.settled()
     assert sorted(trade.mails(customer_id).values()) == [1, 1, 1]
 
 
-_tried = 0.0
+async def an_hour_of_sales_passes(trade: Trade, customer_id: str, why: str) -> None:
+    """Sell three times and let an hour of business time pass, in which no mail arrives, for that reason."""
+    stack, health = trade.stack, Health(trade.stack)
+    for _ in range(3):
+        await trade.sell(customer_id, cash=20_000)
+
+    async def fails_again(before: float) -> bool:
+        return await failed_attempts(stack, why) > before
+
+    for _ in range(6):
+        before = await failed_attempts(stack, why)
+        stack.clock.move(stack.clock.now() + timedelta(minutes=10))
+        await eventually(partial(fails_again, before), within=20)
+        assert await health.is_well(), "we are; the provider is not"
+    assert trade.mails(customer_id) == {}
 
 
-async def has_tried_again(stack: Stack) -> bool:
-    """Whether notify counts more failed attempts than when we last looked."""
-    global _tried
+async def failed_attempts(stack: Stack, why: str) -> float:
+    """How many attempts failed for that reason, as notify counts them."""
     _, page = await get(stack.http["notify"], "/metrics")
-    now = sum(
+    return sum(
         float(line.split()[-1])
         for line in page.decode().splitlines()
-        if line.startswith("langganan_notify_attempts_failed_total")
+        if line.startswith("langganan_notify_attempts_failed_total") and f'="{why}"' in line
     )
-    more, _tried = now > _tried, max(now, _tried)
-    return more
 
 
 async def test_a_credit_worker_down_past_the_life_of_its_holds_sells_nothing_twice(trade: Trade) -> None:
