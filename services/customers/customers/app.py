@@ -22,6 +22,7 @@ from customers.merchants.store import Shops
 from customers.peers import open_peers
 from customers.profiles import handlers, store
 from customers.profiles.identify import Candidate, Identifier, Question
+from customers.profiles.limit import MissLimit
 from customers.profiles.rpc import CustomerService
 from customers.profiles.writing import Profiles
 from customers.purchases import rpc as purchases_rpc
@@ -59,12 +60,13 @@ async def build(runtime: Runtime[Settings]) -> Service:
     pool = await runtime.pool()
     vault = await open_vault(runtime)
     shops = Shops(settings.shops_cached_s)
-    profiles = Profiles(pool, vault, store.Completion(shops))
+    limit = miss_limit(settings)
+    profiles = Profiles(pool, vault, store.Completion(shops), limit)
     purchases, recording = purchases_rpc.build(
         pool, runtime.clock, shops, max_batch=settings.batch_max, max_queue=settings.batch_queue_max
     )
     both = partial(db.transaction_beside, vault.pool, pool)
-    identifier = Identifier(settings.identify_misses_max, settings.identify_misses_window_s)
+    identifier = Identifier(limit)
     identifying: Batcher[Question, list[Candidate]] = Batcher(
         "identify",
         both,
@@ -120,7 +122,7 @@ async def erasures_of(runtime: Runtime[Settings]) -> tuple[Erasures, Callable[[]
     settings = runtime.settings
     pool, vault = await runtime.pool(), await open_vault(runtime)
     peers = open_peers(settings)
-    profiles = Profiles(pool, vault, store.Completion(Shops(settings.shops_cached_s)))
+    profiles = Profiles(pool, vault, store.Completion(Shops(settings.shops_cached_s)), miss_limit(settings))
     balances, clock = Balances(peers["credit"]), runtime.clock
 
     async def close() -> None:
@@ -128,6 +130,11 @@ async def erasures_of(runtime: Runtime[Settings]) -> tuple[Erasures, Callable[[]
             await peer.close()
 
     return Erasures(pool, vault, profiles, balances, clock, settings.erasure_retry_s), close
+
+
+def miss_limit(settings: Settings) -> MissLimit:
+    """How often a register may miss."""
+    return MissLimit(settings.identify_misses_max, settings.identify_misses_window_s)
 
 
 async def open_vault(runtime: Runtime[Settings]) -> Vault:

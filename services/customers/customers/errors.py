@@ -99,7 +99,7 @@ class EtagMismatch(CustomersError, FailedPrecondition):
 
 
 class TooManyMisses(CustomersError, ResourceExhausted):
-    """A register asked for too many numbers that nobody holds."""
+    """A register asked for too many numbers that nobody holds, or named too many that others hold."""
 
     reason = "TOO_MANY_MISSES"
 

@@ -28,7 +28,9 @@ class Settings(ServiceSettings):
     )
     vault_sweep_interval_s: float = Field(5.0, gt=0, description="between looks for half-done writes")
 
-    identify_misses_max: int = Field(60, ge=1, description="misses by phone or e-mail, a register and window")
+    identify_misses_max: int = Field(
+        60, ge=1, description="misses by phone or e-mail and CONTACT_HELD, a register and window"
+    )
     identify_misses_window_s: int = Field(600, ge=1, description="that sliding window, seconds of wall time")
     shops_cached_s: float = Field(5.0, ge=0, description="how long settings of a store are remembered")
 

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from customers.app import build
+from customers.app import build, miss_limit
 from customers.merchants.store import Shops
 from customers.profiles import rpc, store
 from customers.profiles.writing import Profiles
@@ -193,7 +193,8 @@ async def neighbour(house: House) -> Desk:
 @pytest.fixture
 def profiles(house: Any) -> Profiles:
     """The writer of profiles, to be stopped between its two steps."""
-    return Profiles(house.run.pool, vault_of(house), store.Completion(Shops()))
+    limit = miss_limit(house.settings)
+    return Profiles(house.run.pool, vault_of(house), store.Completion(Shops()), limit)
 
 
 @pytest.fixture

@@ -76,3 +76,30 @@ async def test_a_number_marked_shared_by_all_has_several_holders_with_masked_nam
     assert sorted((m.name, m.masked) for m in matches) == [("A*** W***", True), ("B*** W***", True)]
     info = await refused(desk.customers.CreateCustomer(desk.creation("Cici", point(number))))
     assert info.reason == "CONTACT_HELD"
+
+
+async def test_a_register_that_asks_for_too_many_held_numbers_must_wait_and_others_go_on(
+    desk: Any, point: Any, refused: Any, number: str
+) -> None:
+    """A held number tells as much as a miss does, so both count together; a free one is refused as well."""
+    await desk.create("Budi", point(number))
+    mine = await desk.create("Ani")
+    for n in range(20):
+        assert await desk.identify(phone=f"0813{n:08}") == []
+    for _ in range(20):
+        asked = desk.customers.CreateCustomer(desk.creation("Ani", point(number)))
+        assert (await refused(asked)).reason == "CONTACT_HELD"
+        asked = desk.customers.UpdateCustomer(desk.change(mine.customer_id, contact_points=[point(number)]))
+        assert (await refused(asked)).reason == "CONTACT_HELD"
+    free = point("free@toko.co.id")
+    for address in (point(number), free):
+        for asked in (
+            desk.customers.CreateCustomer(desk.creation("Ani", address)),
+            desk.customers.UpdateCustomer(desk.change(mine.customer_id, contact_points=[address])),
+        ):
+            assert (await refused(asked)).reason == "TOO_MANY_MISSES"
+    assert (await refused(desk.identify(phone=number))).reason == "TOO_MANY_MISSES"
+    await desk.create("Tanpa Nomor")
+    honest = desk.creation("Citra", free)
+    honest.origin.register_id = "r2"
+    assert (await desk.customers.CreateCustomer(honest)).customer.customer_id

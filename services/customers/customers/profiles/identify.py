@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +9,8 @@ from dataclasses import dataclass
 import asyncpg
 
 from customers import metrics
-from customers.errors import TooManyMisses
 from customers.profiles import store
-from customers.profiles.misses import Misses
+from customers.profiles.limit import MissLimit, register_of
 from customers.profiles.model import NAMES
 from customers.vault import read
 from customers.vault.read import Access, Reader, Register, SealedPerson
@@ -36,10 +34,7 @@ class Question:
     @property
     def counter(self) -> Register | None:
         """Where a miss is counted: the register, else the caller. None: what is scanned cannot be guessed."""
-        if self.token is None:
-            return None
-        who = self.reader
-        return (who.merchant_id, who.store_id, who.register_id or f"subject {who.subject}")
+        return None if self.token is None else register_of(self.reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +52,8 @@ class Candidate:
 class Identifier:
     """Answers batches of questions in a transaction of the vault; names are opened after its commit."""
 
-    def __init__(self, misses_max: int, window_s: int) -> None:
-        self._misses_max, self._window_s = misses_max, window_s
+    def __init__(self, limit: MissLimit) -> None:
+        self._limit = limit
 
     async def run(
         self, session: tuple[db.Conn, db.Conn], questions: Sequence[Question], wait: bool
@@ -69,9 +64,8 @@ class Identifier:
         """
         del wait  # nothing is locked
         conn, customers = session
-        now = int(time.time())
         counters = [q.counter for q in questions]
-        refused = await self._refused(conn, counters, now)
+        refused = await self._limit.waits(conn, {c for c in counters if c is not None})
         rows = await _recognise(
             conn, customers, [(n, q) for n, q in enumerate(questions) if counters[n] not in refused]
         )
@@ -85,42 +79,15 @@ class Identifier:
             c for n, c in enumerate(counters) if c is not None and n not in found and c not in refused
         )
         if missed:
-            await read.add_misses(conn, missed, now - now % self._window_s)
+            await self._limit.count(conn, missed)
         return [
-            self._refusal(q, refused[counters[n]]) if counters[n] in refused else _answer(q, found.get(n, []))
-            for n, q in enumerate(questions)
+            self._refusal(q, refused[c]) if c is not None and c in refused else _answer(q, found.get(n, []))
+            for n, (q, c) in enumerate(zip(questions, counters, strict=True))
         ]
-
-    async def _refused(
-        self, conn: db.Conn, counters: Sequence[Register | None], now: int
-    ) -> dict[Register | None, int]:
-        """Return those that missed too often of late, and in how many seconds they may ask again.
-
-        The counts lie in the vault, for all processes together: who spreads guesses over replicas gains
-        nothing, and a process that starts anew forgives nothing.
-        """
-        asked = sorted({c for c in counters if c is not None})
-        if not asked:
-            return {}
-        window, elapsed = self._window_s, now % self._window_s
-        start = now - elapsed
-        counted = await read.misses(conn, asked, [start - window, start])
-        waits = {
-            c: Misses(counted.get((c, start - window), 0), counted.get((c, start), 0)).wait(
-                elapsed, window, self._misses_max
-            )
-            for c in asked
-        }
-        return {c: wait for c, wait in waits.items() if wait}
 
     def _refusal(self, question: Question, wait: int) -> Exception:
         metrics.IDENTIFIED.labels(question.by, "refused").inc()
-        error = TooManyMisses(
-            f"this register missed {self._misses_max} numbers or addresses; go on by card or member code, or "
-            "register the customer"
-        )
-        error.retry_after = float(wait)
-        return error
+        return self._limit.refusal(wait)
 
 
 async def _recognise(

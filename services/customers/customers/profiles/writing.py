@@ -15,6 +15,7 @@ from typing import Any
 from customers.errors import ContactHeld, CustomerErased, CustomerNotFound, MemberCodeHeld
 from customers.merchants.model import Shop
 from customers.profiles import model, store
+from customers.profiles.limit import MissLimit, register_of
 from customers.profiles.model import Draft
 from customers.vault import pending as pendings
 from customers.vault import read
@@ -81,8 +82,8 @@ def _text(value: datetime | None) -> str | None:
 class Profiles:
     """Writes profiles: the vault first, then customers and its outbox."""
 
-    def __init__(self, pool: db.Pool, vault: Vault, completion: store.Completion) -> None:
-        self._pool, self._vault, self._completion = pool, vault, completion
+    def __init__(self, pool: db.Pool, vault: Vault, completion: store.Completion, limit: MissLimit) -> None:
+        self._pool, self._vault, self._completion, self._limit = pool, vault, completion, limit
 
     async def create(self, r: Registration) -> str:
         """Register a customer, once for its request_id; return the customer_id."""
@@ -185,17 +186,28 @@ class Profiles:
         )
 
     async def _to_vault(self, write: Write, reader: Reader) -> Written:
+        if write.contents.points and not write.take_over:
+            await self._check_limit(reader)
         try:
             return await once(self._vault.pool, vault_store.write_all, write)
         except Held as held:
             raise await self._contact_held(held, reader) from None
 
+    async def _check_limit(self, reader: Reader) -> None:
+        """Refuse addresses of a register that guessed too many, held or not: one let through would tell."""
+        register = register_of(reader)
+        async with self._vault.pool.acquire(timeout=5) as conn:
+            waits = await self._limit.waits(conn, {register})
+        if waits:
+            raise self._limit.refusal(waits[register])
+
     async def _contact_held(self, held: Held, reader: Reader) -> ContactHeld:
-        """Say who holds the address, masked; that is a read of personal data and logged as one."""
+        """Say who holds the address, masked; that is a read of personal data, logged as one, and a miss."""
         key = (reader.merchant_id, held.customer_id)
         async with db.transaction(self._vault.pool) as conn:
             people = await read.read_people(conn, [key], ("full_name",))
             await read.log_access(conn, "CONTACT_HELD", [Access(reader, [held.customer_id])])
+            await self._limit.count(conn, {register_of(reader): 1})
         opened = await self._vault.open_fields(list(people.values()))
         holder = model.mask(opened[0].get("full_name", "")) if opened else ""
         return ContactHeld(
