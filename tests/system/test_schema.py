@@ -11,19 +11,21 @@ from local.schema import Schema, dump, migrated, schemas
 
 
 @pytest.mark.parametrize("schema", list(schemas()), ids=lambda schema: schema.name)
-def test_schema_and_migrations_make_the_same_database(schema: Schema, postgres_server: Postgres) -> None:
-    url = asyncio.run(migrated(postgres_server.url(), schema))
+async def test_schema_and_migrations_make_the_same_database(
+    schema: Schema, postgres_server: Postgres
+) -> None:
+    url = await migrated(postgres_server.url(), schema)
     try:
         led_to = dump(url)
     finally:
-        asyncio.run(recreate(postgres_server, schema, exists=True))
+        await recreate(postgres_server, schema, exists=True)
     assert schema.dump.read_text() == led_to, "run make schema and commit what it writes"
     try:
         command = [str(binaries() / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-f", str(schema.dump), url]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        await asyncio.to_thread(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
         assert dump(url) == led_to
     finally:
-        asyncio.run(recreate(postgres_server, schema, exists=False))
+        await recreate(postgres_server, schema, exists=False)
 
 
 async def recreate(server: Postgres, schema: Schema, *, exists: bool) -> None:
