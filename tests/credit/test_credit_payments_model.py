@@ -1,23 +1,21 @@
-"""How a payment is undone, by table and by random figures, without a database."""
+"""How a payment meets invoices and how it is undone, by table and by random figures, without a database."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.accounts.model import Key
-from credit.payments.model import Payment, State, Undoing, undo
-
-AT = datetime(2026, 5, 1, 2, 0, tzinfo=UTC)
+from credit.payments.model import Payment, State, Undoing, allocate, effective, undo
+from tests.credit.models import AT, KEY
 
 
 def payment(*allocations, unapplied=0):
     """A payment that went to invoices in this order."""
     return Payment(
-        key=Key("toko", "customer"),
+        key=KEY,
         payment_id="p",
         state=State.RECEIVED,
         amount=sum(a for _, a in allocations) + unapplied,
@@ -95,3 +93,28 @@ def test_a_reversal_makes_owed_exactly_what_was_paid_and_takes_nowhere_more_than
             min(used, paid[i] - dict(undoing.unpaid).get(i, 0)) == dict(undoing.unused).get(i, 0)
             for i, used in uses
         )
+
+
+@given(st.integers(1, 10_000), st.lists(st.integers(1, 3_000), max_size=12))
+def test_a_payment_fills_invoices_in_order_and_loses_nothing(amount, owed):
+    parts, rest = allocate(amount, [(str(n), o) for n, o in enumerate(owed)])
+    assert sum(p for _, p in parts) + rest == amount
+    assert [n for n, _ in parts] == [str(n) for n in range(len(parts))]
+    assert all(p == owed[int(n)] for n, p in parts[:-1])
+    assert rest == max(0, amount - sum(owed))
+
+
+@pytest.mark.parametrize(
+    ("occurred", "believed"),
+    [
+        (timedelta(0), True),
+        (timedelta(days=-30), True),
+        (timedelta(days=-30, seconds=-1), False),
+        (timedelta(minutes=5), True),
+        (timedelta(minutes=5, seconds=1), False),
+        (None, False),
+    ],
+)
+def test_which_time_a_payment_has(occurred, believed):
+    when = None if occurred is None else AT + occurred
+    assert effective(when, AT) == (when if believed else AT)

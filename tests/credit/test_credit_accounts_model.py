@@ -1,0 +1,71 @@
+"""What an account holds and when it owes, by table and by random days, without a database."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from credit.accounts.model import Account, Status, next_on, suspended
+from tests.credit.models import AT, KEY, account
+
+
+@pytest.mark.parametrize(
+    ("oldest_due", "zone", "blocked"),
+    [
+        (None, "Asia/Jakarta", False),
+        (date(2026, 4, 17), "Asia/Jakarta", False),  # 14 days before 1 May
+        (date(2026, 4, 16), "Asia/Jakarta", True),
+        (date(2026, 4, 16), "America/Los_Angeles", False),  # where it is still 30 April
+        (date(2026, 4, 15), "America/Los_Angeles", True),
+    ],
+)
+def test_an_account_is_blocked_once_an_invoice_is_overdue_for_more_than_14_local_days(
+    oldest_due, zone, blocked
+):
+    assert account(time_zone=zone).is_blocked(oldest_due, AT, 14) is blocked
+
+
+@pytest.mark.parametrize(
+    ("zone", "days", "due"),
+    [
+        ("Asia/Jakarta", 30, date(2026, 5, 31)),
+        ("America/Los_Angeles", 30, date(2026, 5, 30)),
+        ("Pacific/Auckland", 0, date(2026, 5, 1)),
+        ("Asia/Jayapura", 365, date(2027, 5, 1)),
+    ],
+)
+def test_due_dates_count_local_days(zone, days, due):
+    assert account(time_zone=zone, net_days=days).due_on(AT) == due
+
+
+def test_a_sale_opens_an_account_that_approves_nothing():
+    opened = suspended(Account(*KEY), "IDR", 0, "Asia/Makassar", AT)
+    assert (opened.status, opened.limit, opened.available_at(AT)) == (Status.SUSPENDED, 0, 0)
+    assert opened.due_on(AT) == opened.local_date(AT)
+
+
+@pytest.mark.parametrize(
+    ("day", "due_day", "due"),
+    [
+        (date(2026, 5, 1), 10, date(2026, 5, 10)),
+        (date(2026, 5, 10), 10, date(2026, 6, 10)),
+        (date(2026, 5, 11), 10, date(2026, 6, 10)),
+        (date(2026, 12, 11), 10, date(2027, 1, 10)),
+        (date(2026, 1, 31), 31, date(2026, 2, 28)),
+        (date(2028, 1, 31), 31, date(2028, 2, 29)),
+        (date(2026, 2, 28), 31, date(2026, 3, 31)),
+        (date(2026, 4, 29), 31, date(2026, 4, 30)),
+    ],
+)
+def test_a_fixed_day_of_the_month_is_the_next_one_after_the_sale(day, due_day, due):
+    assert next_on(day, due_day) == due
+    at = datetime.combine(day, datetime.min.time(), UTC)
+    assert account(due_day=due_day).due_on(at) == due
+
+
+@given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 31))
+def test_a_fixed_day_of_the_month_comes_within_a_month_and_never_at_once(day, due_day):
+    assert day < next_on(day, due_day) <= day + timedelta(days=31)

@@ -1,0 +1,99 @@
+"""What is approved, what a cashier is told, and when a hold lapses, by table, without a database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from credit.accounts.model import Override, Status
+from credit.holds import say
+from credit.holds.model import Reason, State, declined, lapse
+from tests.credit.models import AT, account, hold
+
+
+@pytest.mark.parametrize(
+    ("of", "amount", "reason"),
+    [
+        (account(), 100, None),
+        (account(), 101, Reason.OVER_LIMIT),
+        (account(posted=40, held=30), 30, None),
+        (account(posted=40, held=30), 31, Reason.OVER_LIMIT),
+        (account(posted=200), 1, Reason.OVER_LIMIT),
+        (account(credit_balance=20), 120, None),
+        (account(limit=0), 1, Reason.OVER_LIMIT),
+        (account(status=Status.SUSPENDED), 1, Reason.ACCOUNT_SUSPENDED),
+        (account(status=Status.CLOSED), 1, Reason.ACCOUNT_CLOSED),
+        (account(override=Override(150, AT + timedelta(seconds=1))), 150, None),
+        (account(override=Override(150, AT + timedelta(seconds=1))), 151, Reason.OVER_LIMIT),
+        (account(override=Override(150, AT)), 101, Reason.OVER_LIMIT),
+        (account(override=Override(0, AT + timedelta(seconds=1))), 1, Reason.OVER_LIMIT),
+        (account(status=Status.UNOPENED), 1, Reason.NO_ACCOUNT),
+        (account(erased=True), 1, Reason.CUSTOMER_ERASED),
+        (account(status=Status.UNOPENED, erased=True), 1, Reason.CUSTOMER_ERASED),
+    ],
+)
+def test_what_is_approved(of, amount, reason):
+    assert declined(of, amount, AT) is reason
+
+
+@pytest.mark.parametrize(
+    ("of", "reason"),
+    [
+        (account(), Reason.OVERDUE),
+        (account(limit=0), Reason.OVERDUE),
+        (account(status=Status.SUSPENDED), Reason.ACCOUNT_SUSPENDED),
+        (account(status=Status.UNOPENED), Reason.NO_ACCOUNT),
+        (account(erased=True), Reason.CUSTOMER_ERASED),
+    ],
+)
+def test_what_is_said_of_a_blocked_account(of, reason):
+    assert declined(of, 1, AT, blocked=True) is reason
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "heard", "parked", "lapses"),
+    [
+        (State.PENDING, 15, 15, False, True),
+        (State.PENDING, 20, 20, False, True),
+        (State.PENDING, 14, 20, False, False),  # not over by the clock
+        (State.PENDING, 20, 14, False, False),  # a sale of its lifetime may be on its way
+        (State.PENDING, 20, 20, True, False),  # or is here and cannot be applied
+        (State.CAPTURED, 20, 20, False, False),
+        (State.VOIDED, 20, 20, False, False),
+        (State.DECLINED, 20, 20, False, False),
+        (State.EXPIRED, 20, 20, False, False),
+    ],
+)
+def test_a_hold_lapses_when_it_is_over_and_no_sale_of_its_lifetime_can_come(
+    state, now, heard, parked, lapses
+):
+    minutes = timedelta(minutes=1)
+    kept = replace(hold(state), expires_at=AT + 15 * minutes)
+    after = lapse(kept, AT + now * minutes, AT + heard * minutes, parked)
+    assert after == (replace(kept, state=State.EXPIRED) if lapses else None)
+
+
+def test_a_hold_without_an_end_never_lapses():
+    assert lapse(hold(State.VOIDED), AT, AT, False) is None
+
+
+@pytest.mark.parametrize(
+    ("minor", "code", "digits", "language", "text"),
+    [
+        (1_250_000, "IDR", 0, "id", "Rp1.250.000"),
+        (1_250_000, "IDR", 0, "en", "Rp1,250,000"),
+        (125_050, "IDR", 2, "id", "Rp1.250,50"),
+        (5, "SGD", 2, "en", "SGD 0.05"),
+        (0, "IDR", 0, "id", "Rp0"),
+    ],
+)
+def test_amounts_are_said_as_people_write_them(minor, code, digits, language, text):
+    assert say.amount(minor, code, digits, language) == text
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_every_decline_has_a_sentence(language):
+    for reason in Reason:
+        assert "{" not in say.sentence(reason, "Rp1", language)
