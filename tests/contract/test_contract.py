@@ -46,8 +46,8 @@ PROMISED = {
     "loyalty.v1.RedemptionService": "Quote Reserve Release GetReservation ListExceptions ResolveException",
     "loyalty.v1.AccountService": "GetAccount ListEntries ExplainBalance AdjustPoints",
     "loyalty.v1.TierService": "SetTier ListTiers",
-    "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms OverrideLimit SuspendAccount "
-    "ResumeAccount CloseAccount ListChanges",
+    "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms OverrideLimit SetStoreLimit "
+    "SuspendAccount ResumeAccount CloseAccount ListChanges",
     "credit.v1.HoldService": "Authorize Capture Void ExtendHold GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices GetAgeing SendReminder WriteOff ListExceptions "
     "ResolveException",

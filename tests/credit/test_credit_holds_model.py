@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from credit.accounts.model import Override, Status
+from credit.accounts.model import Override, Status, StoreRoom
 from credit.holds import say
-from credit.holds.model import Reason, State, declined, lapse
+from credit.holds.model import Reason, State, available, declined, lapse
 from tests.credit.models import AT, account, hold
 
 
@@ -36,6 +36,28 @@ from tests.credit.models import AT, account, hold
 )
 def test_what_is_approved(of, amount, reason):
     assert declined(of, amount, AT) is reason
+
+
+@pytest.mark.parametrize(
+    ("of", "room", "amount", "reason", "left"),
+    [
+        (account(), StoreRoom("s1", 60, 0), 60, None, 60),
+        (account(), StoreRoom("s1", 60, 0), 61, Reason.OVER_STORE_LIMIT, 60),
+        (account(), StoreRoom("s1", 60, 45), 16, Reason.OVER_STORE_LIMIT, 15),
+        (account(), StoreRoom("s1", 60, 70), 1, Reason.OVER_STORE_LIMIT, 0),
+        (account(), StoreRoom("s1", 0, 0), 1, Reason.OVER_STORE_LIMIT, 0),
+        # Of two limits that are too narrow the narrower is named, and of two alike the account's.
+        (account(posted=50), StoreRoom("s1", 60, 0), 51, Reason.OVER_LIMIT, 50),
+        (account(posted=50), StoreRoom("s1", 50, 0), 51, Reason.OVER_LIMIT, 50),
+        (account(posted=50), StoreRoom("s1", 49, 0), 51, Reason.OVER_STORE_LIMIT, 49),
+        # What the shop owes the customer is of use at any store, but lets no store grow.
+        (account(credit_balance=20), StoreRoom("s1", 60, 0), 61, Reason.OVER_STORE_LIMIT, 60),
+        (account(status=Status.SUSPENDED), StoreRoom("s1", 0, 0), 1, Reason.ACCOUNT_SUSPENDED, 0),
+    ],
+)
+def test_a_store_with_a_limit_of_its_own_needs_room_there_too(of, room, amount, reason, left):
+    assert declined(of, amount, AT, room=room) is reason
+    assert available(of, AT, room) == left
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ CONTRACTS = (accounts_pb2, holds_pb2, invoices_pb2, payments_pb2, statements_pb2
 # Fields of requests that are no text of a person: ids, codes with a form of their own, tokens.
 NO_TEXTS = {
     "request_id", "customer_id", "hold_id", "payment_id", "payout_id", "exception_id", "invoice_id",
-    "purchase_id", "invoice_ids", "currency_code", "time_zone", "page_token",
+    "purchase_id", "invoice_ids", "store_id", "currency_code", "time_zone", "page_token",
     "staff_ref",  # of the employee, who is not the customer
 }  # fmt: skip
 
@@ -36,6 +36,7 @@ def changing(**fields):
 
 WRITING = {
     ("SetLimit", "reason"): lambda: accounts_pb2.SetLimitRequest(**changing(limit=rupiah(1))),
+    ("SetStoreLimit", "reason"): lambda: accounts_pb2.SetStoreLimitRequest(**changing(store_id="s1")),
     ("SetTerms", "reason"): lambda: accounts_pb2.SetTermsRequest(**changing(net_days=7)),
     ("OverrideLimit", "reason"): lambda: accounts_pb2.OverrideLimitRequest(**changing()),
     ("SuspendAccount", "reason"): lambda: accounts_pb2.SuspendAccountRequest(**changing()),

@@ -83,6 +83,12 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
         "limit": rupiah(600_000),
         "until": "2999-01-01T00:00:00Z",
     },
+    "AccountService/SetStoreLimit": lambda n: {
+        **_write(n),
+        "storeId": n.store_id,
+        "limit": rupiah(300_000),
+        "reason": "review",
+    },
     "AccountService/SuspendAccount": lambda n: {**_write(n), "reason": "review"},
     "AccountService/ResumeAccount": lambda n: {**_write(n), "reason": "review"},
     "AccountService/CloseAccount": lambda n: {

@@ -73,6 +73,15 @@ class OverridePassed(CreditError, InvalidArgument):
         super().__init__("until is not in the future; name a later instant", field="until")
 
 
+class TooManyStoreLimits(CreditError, FailedPrecondition):
+    """More stores with a limit of their own than an account may have."""
+
+    reason = "TOO_MANY_STORE_LIMITS"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"an account has limits for {most} stores at most; take another store's away first")
+
+
 class CustomerErased(CreditError, FailedPrecondition):
     """No account is opened for an erased customer."""
 

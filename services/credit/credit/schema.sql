@@ -13,7 +13,9 @@ CREATE TABLE public.account_changes (
     due_day integer DEFAULT 0 NOT NULL,
     override_limit bigint,
     override_until timestamp with time zone,
-    revision bigint DEFAULT 0 NOT NULL
+    revision bigint DEFAULT 0 NOT NULL,
+    store_id text DEFAULT ''::text NOT NULL,
+    store_limit bigint
 );
 
 CREATE TABLE public.accounts (
@@ -36,6 +38,7 @@ CREATE TABLE public.accounts (
     override_limit bigint,
     override_until timestamp with time zone,
     due_day integer DEFAULT 0 NOT NULL,
+    store_limited boolean DEFAULT false NOT NULL,
     CONSTRAINT accounts_credit_not_negative CHECK ((credit_balance >= 0)),
     CONSTRAINT accounts_held_not_negative CHECK ((held >= 0)),
     CONSTRAINT accounts_limit_not_negative CHECK ((credit_limit >= 0)),
@@ -104,6 +107,7 @@ CREATE TABLE public.holds (
     origin bytea,
     closed_origin bytea,
     extended_origin bytea,
+    store_limited boolean DEFAULT false NOT NULL,
     CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
@@ -158,6 +162,7 @@ CREATE TABLE public.invoices (
     exception text DEFAULT ''::text NOT NULL,
     number bigint,
     written_off bigint DEFAULT 0 NOT NULL,
+    store_id text DEFAULT ''::text NOT NULL,
     CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
 )
 WITH (fillfactor='80');
@@ -298,6 +303,14 @@ CREATE TABLE public.reminders (
     CONSTRAINT reminders_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
 );
 
+CREATE TABLE public.store_limits (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    store_id text NOT NULL,
+    credit_limit bigint NOT NULL,
+    CONSTRAINT store_limits_not_negative CHECK ((credit_limit >= 0))
+);
+
 CREATE TABLE public.write_offs (
     merchant_id text NOT NULL,
     request_id uuid NOT NULL,
@@ -316,7 +329,7 @@ ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 ALTER TABLE ONLY public.invoices ALTER COLUMN number SET DEFAULT nextval('public.invoices_number_seq'::regclass);
 
 ALTER TABLE public.account_changes
-    ADD CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text, 'OVERRIDE'::text, 'SUSPEND'::text, 'RESUME'::text, 'CLOSE'::text, 'SALE'::text, 'ERASED'::text]))) NOT VALID;
+    ADD CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text, 'OVERRIDE'::text, 'SUSPEND'::text, 'RESUME'::text, 'CLOSE'::text, 'SALE'::text, 'ERASED'::text, 'STORE_LIMIT'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.account_changes
     ADD CONSTRAINT account_changes_pkey PRIMARY KEY (merchant_id, kind, request_id);
@@ -402,6 +415,9 @@ ALTER TABLE ONLY public.payouts
 ALTER TABLE ONLY public.reminders
     ADD CONSTRAINT reminders_pkey PRIMARY KEY (merchant_id, request_id);
 
+ALTER TABLE ONLY public.store_limits
+    ADD CONSTRAINT store_limits_pkey PRIMARY KEY (merchant_id, customer_id, store_id);
+
 ALTER TABLE ONLY public.write_offs
     ADD CONSTRAINT write_offs_pkey PRIMARY KEY (merchant_id, request_id);
 
@@ -412,6 +428,8 @@ CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 CREATE INDEX holds_of_customer ON public.holds USING btree (merchant_id, customer_id, decided_at, hold_id);
 
 CREATE INDEX holds_pending ON public.holds USING btree (expires_at, merchant_id, customer_id) WHERE (state = 'PENDING'::text);
+
+CREATE INDEX holds_pending_of_store ON public.holds USING btree (merchant_id, customer_id, store_id) WHERE ((state = 'PENDING'::text) AND store_limited);
 
 CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree (merchant_id, marked_at, exception_id);
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from google.type.money_pb2 import Money
 
-from credit.accounts import encode, store
-from credit.accounts.model import Account, Key, Override, Status
+from credit.accounts import encode, store, stores
+from credit.accounts.model import Account, Key, Override, Status, StoreLimit
 from credit.errors import (
     AccountClosed,
     AccountExists,
@@ -30,17 +30,19 @@ class Change:
     """A wished change; None leaves as it is. Opening names all.
 
     The limit is read in the account's currency under its lock, for the currency may be corrected. An
-    OVERRIDE has a limit and `until`, or neither, which ends it.
+    OVERRIDE has a limit and `until`, or neither, which ends it; a STORE_LIMIT names its store, and a limit
+    unless it is taken away.
     """
 
     key: Key
-    kind: Literal["OPEN", "LIMIT", "TERMS", "OVERRIDE", "SUSPEND", "RESUME", "CLOSE"]
+    kind: Literal["OPEN", "LIMIT", "TERMS", "OVERRIDE", "STORE_LIMIT", "SUSPEND", "RESUME", "CLOSE"]
     request_id: str
     at: datetime
     limit: Money | None = None
     net_days: int | None = None
     due_day: int = 0
     until: datetime | None = None
+    store_id: str = ""
     currency_code: str = ""
     minor_digits: int = 0
     time_zone: str = ""
@@ -63,6 +65,7 @@ class Change:
             self.staff_ref,
             *((self.due_day,) if self.due_day else ()),
             *((self.until.isoformat(),) if self.until else ()),
+            *((self.store_id,) if self.store_id else ()),
         )
 
     def corrects(self, account: Account) -> bool:
@@ -78,8 +81,12 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
     account = (await store.read(conn, [wish.key]))[wish.key]
     if await store.already(conn, wish.key, wish.kind, wish.request_id, wish.content):
         return [account]
+    of_store: StoreLimit | None = None
     if wish.kind == "OPEN":
         changed = await _opened(conn, account, wish)
+    elif wish.kind == "STORE_LIMIT":
+        of_store = StoreLimit(wish.store_id, _limit(_changeable(account), wish))
+        changed = replace(account, store_limited=await stores.put(conn, account, of_store))
     else:
         changed = _changed(account, wish)
         if wish.kind == "RESUME" and not await store.was_opened(conn, account):
@@ -94,6 +101,7 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
             reason=changed.kept(wish.reason),
             staff_ref=wish.staff_ref,
             at=wish.at,
+            of_store=of_store,
         )
     ]
 
@@ -133,15 +141,11 @@ async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
 
 
 def _changed(account: Account, wish: Change) -> Account:
-    if not account.is_open:
-        raise AccountNotFound(account.customer_id)
-    if wish.kind == "CLOSE":
+    if wish.kind == "CLOSE" and account.is_open:
         if account.posted or account.held or account.credit_balance:
             raise AccountNotSettled(account.posted, account.held, account.credit_balance)
         return replace(account, status=Status.CLOSED)
-    if account.status is Status.CLOSED:
-        raise AccountClosed(account.customer_id)
-    limit = None if wish.limit is None else encode.limit(wish.limit, encode.currency(account))
+    limit = _limit(_changeable(account), wish)
     match wish.kind:
         case "SUSPEND":
             return replace(account, status=Status.SUSPENDED)
@@ -155,6 +159,18 @@ def _changed(account: Account, wish: Change) -> Account:
         case _:
             assert limit is not None, "a limit is named"
             return replace(account, limit=limit)
+
+
+def _changeable(account: Account) -> Account:
+    if not account.is_open:
+        raise AccountNotFound(account.customer_id)
+    if account.status is Status.CLOSED:
+        raise AccountClosed(account.customer_id)
+    return account
+
+
+def _limit(account: Account, wish: Change) -> int | None:
+    return None if wish.limit is None else encode.limit(wish.limit, encode.currency(account))
 
 
 def _override(limit: int | None, wish: Change) -> Override | None:

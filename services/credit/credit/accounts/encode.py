@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
-from credit.accounts.model import Account, Made, Override, Status
+from credit.accounts.model import Account, Made, Override, Status, StoreRoom
 from credit.errors import InvalidDate
 from kit.money import Currency, InvalidMoney, to_minor, to_money
 from langganan.credit.v1 import accounts_pb2
@@ -53,7 +54,9 @@ def read_day(value: Date, field: str) -> date:
         raise InvalidDate(field) from error
 
 
-def account(found: Account, overdue: int, at: datetime, *, blocked: bool) -> accounts_pb2.Account:
+def account(
+    found: Account, overdue: int, at: datetime, *, blocked: bool, rooms: Sequence[StoreRoom] = ()
+) -> accounts_pb2.Account:
     """An open account at `at`; `overdue` in minor units; `blocked`: for that, nothing is approved."""
     shown = accounts_pb2.Account(
         customer_id=found.customer_id,
@@ -75,10 +78,20 @@ def account(found: Account, overdue: int, at: datetime, *, blocked: bool) -> acc
         customer_erased=found.erased,
         merged_into=found.merged_into,
         revision=found.revision,
+        store_limits=[_room(found, room) for room in rooms],
     )
     if found.opened_at is not None:
         shown.opened_at.CopyFrom(stamp(found.opened_at))
     return shown
+
+
+def _room(of: Account, room: StoreRoom) -> accounts_pb2.StoreLimit:
+    return accounts_pb2.StoreLimit(
+        store_id=room.store_id,
+        limit=money(of, room.limit),
+        used=money(of, room.used),
+        available=money(of, room.left),
+    )
 
 
 def override(of: Account, found: Override | None) -> accounts_pb2.LimitOverride | None:
@@ -102,6 +115,10 @@ def change(of: Account, found: Made) -> accounts_pb2.AccountChange:
         limit_override=override(of, found.override),
         revision=found.revision,
     )
+    if found.of_store is not None:
+        shown.store_id = found.of_store.store_id
+        if found.of_store.limit is not None:
+            shown.store_limit.CopyFrom(money(of, found.of_store.limit))
     if found.status not in ("", Status.UNOPENED):
         shown.status = accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}")
     return shown

@@ -51,9 +51,33 @@ class Override(NamedTuple):
     until: datetime
 
 
+class StoreLimit(NamedTuple):
+    """How much of what a customer owes may come from one store, minor units; None: as much as from any."""
+
+    store_id: str
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRoom:
+    """A store's limit on an account, and what counts against it: held from there, owed on what it sold."""
+
+    store_id: str
+    limit: int
+    used: int
+
+    @property
+    def left(self) -> int:
+        """What may still come from the store, never below zero."""
+        return max(0, self.limit - self.used)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account with its cached balances, minor units; due_day 0: net_days decides."""
+    """An account with its cached balances, minor units; due_day 0: net_days decides.
+
+    `store_limited`: some stores have a limit of their own.
+    """
 
     merchant_id: str
     customer_id: str
@@ -73,6 +97,7 @@ class Account:
     merged_into: str = ""
     opened_at: datetime | None = None
     revision: int = 0
+    store_limited: bool = False
 
     @property
     def key(self) -> Key:
@@ -129,6 +154,7 @@ class Made:
     due_day: int
     override: Override | None
     revision: int
+    of_store: StoreLimit | None = None
 
 
 class Cause(StrEnum):

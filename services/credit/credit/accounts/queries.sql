@@ -73,15 +73,16 @@ SET
     limit_wished = v.limit_wished,
     merged_into = v.merged_into,
     opened_at = v.opened_at,
-    revision = v.revision
+    revision = v.revision,
+    store_limited = v.store_limited
 FROM unnest(
     :merchants::text[], :customers::text[], :statuses::text[], :currencies::text[], :digits::integer[],
     :zones::text[], :limits::bigint[], :net_days::integer[], :wishes::bigint[], :merged::text[],
     :opened::timestamptz[], :revisions::bigint[], :due_days::integer[],
-    :override_limits::bigint[], :override_untils::timestamptz[]
+    :override_limits::bigint[], :override_untils::timestamptz[], :store_limited::boolean[]
 ) AS v (
     merchant_id, customer_id, status, currency_code, minor_digits, time_zone, credit_limit, net_days,
-    limit_wished, merged_into, opened_at, revision, due_day, override_limit, override_until
+    limit_wished, merged_into, opened_at, revision, due_day, override_limit, override_until, store_limited
 )
 WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
 
@@ -149,14 +150,63 @@ WHERE merchant_id = :merchant_id AND kind = :kind AND request_id = :request_id;
 -- Remember what a request id did; no row: somebody took the id meanwhile.
 INSERT INTO account_changes (
     merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref,
-    changed_at, status, due_day, override_limit, override_until, revision
+    changed_at, status, due_day, override_limit, override_until, revision, store_id, store_limit
 )
 VALUES (
     :merchant_id, :kind, :request_id, :customer_id, :fingerprint, :credit_limit, :net_days, :reason, :staff_ref,
-    :changed_at, :status, :due_day, :override_limit, :override_until, :revision
+    :changed_at, :status, :due_day, :override_limit, :override_until, :revision, :store_id, :store_limit
 )
 ON CONFLICT (merchant_id, kind, request_id) DO NOTHING
 RETURNING true;
+
+-- name: put_store_limit!
+-- Give a store a limit of its own on a locked account.
+INSERT INTO store_limits (merchant_id, customer_id, store_id, credit_limit)
+VALUES (:merchant_id, :customer_id, :store_id, :credit_limit)
+ON CONFLICT (merchant_id, customer_id, store_id) DO UPDATE SET credit_limit = excluded.credit_limit;
+
+-- name: drop_store_limit!
+-- Take a store's limit on a locked account away.
+DELETE FROM store_limits
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND store_id = :store_id;
+
+-- name: count_store_limits$
+-- How many stores have a limit of their own on an account.
+SELECT count(*) FROM store_limits WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
+
+-- name: find_pending_by_store!
+-- Put the pending holds of an account that had no limits per store into the index that finds them by store.
+UPDATE holds
+SET store_limited = true
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND state = 'PENDING' AND NOT store_limited;
+
+-- name: store_rooms
+-- Limits of stores on accounts, and what counts against each: pending holds from there, and open invoices that
+-- came from there. A store left NULL: all of the account's.
+SELECT
+    l.merchant_id,
+    l.customer_id,
+    l.store_id,
+    l.credit_limit,
+    (
+        SELECT coalesce(sum(h.amount), 0)
+        FROM holds AS h
+        WHERE
+            h.merchant_id = l.merchant_id AND h.customer_id = l.customer_id AND h.store_id = l.store_id
+            AND h.state = 'PENDING' AND h.store_limited
+    )::bigint AS held,
+    (
+        SELECT coalesce(sum(i.outstanding - i.written_off), 0)
+        FROM invoices AS i
+        WHERE
+            i.merchant_id = l.merchant_id AND i.customer_id = l.customer_id AND i.store_id = l.store_id
+            AND i.settled_at IS NULL
+    )::bigint AS owed
+FROM unnest(:merchants::text[], :customers::text[], :stores::text[]) AS k (merchant_id, customer_id, store_id)
+JOIN store_limits AS l
+    ON l.merchant_id = k.merchant_id AND l.customer_id = k.customer_id
+    AND (k.store_id IS NULL OR l.store_id = k.store_id)
+ORDER BY l.merchant_id, l.customer_id, l.store_id;
 
 -- name: was_opened$
 -- Whether staff ever opened an account; else a sale did.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from credit import pages
-from credit.accounts import changes, encode, store
+from credit.accounts import changes, encode, store, stores
 from credit.accounts.model import Account
 from credit.callers import account_key
 from credit.errors import OverridePassed
@@ -101,6 +101,23 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         )
         return accounts_pb2.OverrideLimitResponse(account=await self._apply(change))
 
+    async def SetStoreLimit(
+        self, request: accounts_pb2.SetStoreLimitRequest, context: Any
+    ) -> accounts_pb2.SetStoreLimitResponse:
+        """Give a store a limit of its own, or take it away."""
+        neutral.refuse(reason=request.reason)
+        change = changes.Change(
+            key=account_key(request.customer_id),
+            kind="STORE_LIMIT",
+            request_id=ids.canonical_uuid(request.request_id, "request_id"),
+            at=self._clock.now(),
+            limit=request.limit if request.HasField("limit") else None,
+            store_id=request.store_id,
+            reason=request.reason,
+            staff_ref=request.staff_ref,
+        )
+        return accounts_pb2.SetStoreLimitResponse(account=await self._apply(change))
+
     async def SuspendAccount(
         self, request: accounts_pb2.SuspendAccountRequest, context: Any
     ) -> accounts_pb2.SuspendAccountResponse:
@@ -164,7 +181,8 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         now = self._clock.now()
         overdue, oldest_due = await store.overdue(conn, account, account.local_date(now))
         blocked = account.is_blocked(oldest_due, now, self._block_after_days)
-        return encode.account(account, overdue, now, blocked=blocked)
+        rooms = await stores.rooms_of(conn, account)
+        return encode.account(account, overdue, now, blocked=blocked, rooms=rooms)
 
 
 def _until(request: accounts_pb2.OverrideLimitRequest) -> datetime:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from credit.accounts.model import Account, Cause, Entry, Key, Made, Override, Status
+from credit.accounts.model import Account, Cause, Entry, Key, Made, Override, Status, StoreLimit
 from credit.errors import AccountNotFound
 from credit.pages import BeforeNumber
 from kit import db
@@ -79,6 +79,7 @@ def decode(row: Any) -> Account:
         merged_into=row["merged_into"],
         opened_at=row["opened_at"],
         revision=row["revision"],
+        store_limited=row["store_limited"],
     )
 
 
@@ -130,6 +131,7 @@ async def save(conn: db.Conn, accounts: Sequence[Account]) -> None:
         due_days=[a.due_day for a in accounts],
         override_limits=[a.override.limit if a.override else None for a in accounts],
         override_untils=[a.override.until if a.override else None for a in accounts],
+        store_limited=[a.store_limited for a in accounts],
     )
 
 
@@ -199,11 +201,12 @@ async def change(
     reason: str,
     staff_ref: str,
     at: datetime,
+    of_store: StoreLimit | None = None,
 ) -> Account:
     """Save a changed account under the next revision and remember the request that changed it."""
     account = replace(account, revision=account.revision + 1)
     await save(conn, [account])
-    if not await _add_change(conn, account, kind, request_id, content, reason, staff_ref, at):
+    if not await _add_change(conn, account, kind, request_id, content, reason, staff_ref, at, of_store):
         raise IdempotencyConflict("request", request_id)
     return account
 
@@ -223,6 +226,7 @@ async def _add_change(
     reason: str,
     staff_ref: str,
     at: datetime,
+    of_store: StoreLimit | None = None,
 ) -> bool:
     taken = await queries.add_change(
         conn,
@@ -241,6 +245,8 @@ async def _add_change(
         override_limit=account.override.limit if account.override else None,
         override_until=account.override.until if account.override else None,
         revision=account.revision,
+        store_id=of_store.store_id if of_store else "",
+        store_limit=of_store.limit if of_store else None,
     )
     return taken is not None
 
@@ -274,6 +280,7 @@ async def changes(conn: db.Conn, key: Key, *, before: BeforeNumber, size: int) -
             due_day=row["due_day"],
             override=_override(row),
             revision=row["revision"],
+            of_store=StoreLimit(row["store_id"], row["store_limit"]) if row["store_id"] else None,
         )
         async for row in rows
     ]

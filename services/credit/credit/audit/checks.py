@@ -22,6 +22,7 @@ AUDIT = Audit(
     [
         check("balances", queries.balances),
         check("accounts", queries.accounts),
+        check("store-limits", queries.store_limits),
         check("invoices", queries.invoices),
         check("payments", queries.payments),
         check("causes", queries.causes),

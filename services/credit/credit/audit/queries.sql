@@ -56,6 +56,49 @@ CROSS JOIN LATERAL (
 ) AS v (what, must, found)
 WHERE v.must <> v.found;
 
+-- name: store_limits
+-- Limits per store that are not what the last change of the store left, accounts that do not know of theirs, and
+-- pending holds that Authorize would not find by their store.
+WITH changed AS (
+    SELECT DISTINCT ON (c.merchant_id, c.customer_id, c.store_id)
+        c.merchant_id, c.customer_id, c.store_id, c.store_limit
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    JOIN account_changes AS c ON c.merchant_id = k.merchant_id AND c.customer_id = k.customer_id
+    WHERE c.store_id <> ''
+    ORDER BY c.merchant_id, c.customer_id, c.store_id, c.revision DESC
+),
+
+limits AS (
+    SELECT l.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    JOIN store_limits AS l ON l.merchant_id = k.merchant_id AND l.customer_id = k.customer_id
+)
+
+SELECT
+    merchant_id,
+    customer_id,
+    'limit of store ' || store_id AS what,
+    coalesce(c.store_limit::text, 'none') AS must,
+    coalesce(l.credit_limit::text, 'none') AS found
+FROM changed AS c
+FULL JOIN limits AS l USING (merchant_id, customer_id, store_id)
+WHERE c.store_limit IS DISTINCT FROM l.credit_limit
+UNION ALL
+SELECT a.merchant_id, a.customer_id, 'store_limited', (NOT a.store_limited)::text, a.store_limited::text
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+WHERE
+    a.store_limited <> exists(
+        SELECT 1 FROM limits AS l WHERE l.merchant_id = a.merchant_id AND l.customer_id = a.customer_id
+    )
+UNION ALL
+SELECT h.merchant_id, h.customer_id, 'store_limited of hold ' || h.hold_id, 'true', 'false'
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.store_limited
+JOIN holds AS h
+    ON h.merchant_id = a.merchant_id AND h.customer_id = a.customer_id AND h.state = 'PENDING'
+    AND NOT h.store_limited;
+
 -- name: invoices
 -- Figures of invoices that are not the fold of their entries. A return of what was paid takes it off `paid`
 -- and adds it to `returned`; the entry of it is credit added.

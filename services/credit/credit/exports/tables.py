@@ -8,6 +8,7 @@ from langganan.types.v1.origin_pb2 import Origin
 TABLES = (
     Table("accounts"),
     Table("account_changes", ("kind", "request_id"), hidden=("fingerprint",)),
+    Table("store_limits", ("store_id",)),
     Table("entries", ("entry_id",)),
     Table(
         "holds",

@@ -9,11 +9,11 @@ from datetime import date, datetime, timedelta
 from google.type.money_pb2 import Money
 
 from credit import metrics
-from credit.accounts import encode
+from credit.accounts import encode, stores
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Key
+from credit.accounts.model import Account, Key, StoreRoom
 from credit.holds import store
-from credit.holds.model import Hold, HoldKey, State, Till, declined
+from credit.holds.model import Hold, HoldKey, State, Till, available, declined
 from kit import db
 from kit.batch import LOCKED, LockedType
 from kit.errors import DomainError, IdempotencyConflict
@@ -43,6 +43,11 @@ class Ask:
         return HoldKey(self.key.merchant_id, self.hold_id)
 
     @property
+    def at_store(self) -> tuple[Key, str]:
+        """The account and the store that asks."""
+        return self.key, self.till.store_id
+
+    @property
     def content(self) -> bytes:
         """What makes two requests the same: what was asked, so that no change of a setting tells them apart.
 
@@ -68,6 +73,8 @@ async def authorize(conn: db.Conn, asks: Sequence[Ask], wait: bool) -> list[Deci
     fold = _Fold()
     for ask, found in zip(asks, known, strict=True):
         fold.know(ask, found)
+    limited = [a.at_store for a, found in zip(asks, known, strict=True) if found.store_limited]
+    fold.rooms = await stores.rooms(conn, limited)
     replies: list[Decided | Exception | LockedType] = []
     for ask in asks:
         if not ask.dry_run and ask.key not in ours:
@@ -101,6 +108,7 @@ class _Fold:
         self._accounts: dict[Key, Account] = {}
         self._oldest_due: dict[Key, date | None] = {}
         self._holds: dict[HoldKey, Hold] = {}
+        self.rooms: dict[tuple[Key, str], StoreRoom] = {}
         self.new: dict[HoldKey, Hold] = {}
 
     def know(self, ask: Ask, found: store.Known) -> None:
@@ -118,13 +126,17 @@ class _Fold:
         after = replace(account, held=account.held + hold.held)
         if not ask.dry_run:
             self._accounts[ask.key] = after
+            room = self.rooms.get(ask.at_store)
+            if room is not None:
+                self.rooms[ask.at_store] = replace(room, used=room.used + hold.held)
             self._holds[ask.hold_key] = self.new[ask.hold_key] = hold
         return Decided(hold, after)
 
     def _hold(self, ask: Ask, account: Account) -> Hold:
         amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
         blocked = account.is_blocked(self._oldest_due[ask.key], ask.at, ask.block_after_days)
-        reason = declined(account, amount or 0, ask.at, blocked=blocked)
+        room = self.rooms.get(ask.at_store)
+        reason = declined(account, amount or 0, ask.at, blocked=blocked, room=room)
         return Hold(
             merchant_id=ask.key.merchant_id,
             hold_id=ask.hold_id,
@@ -134,9 +146,10 @@ class _Fold:
             decided_at=ask.at,
             expires_at=None if reason else ask.at + (ask.ttl or ask.usual_ttl),
             reason=reason,
-            available=account.available_at(ask.at),
+            available=available(account, ask.at, room),
             fingerprint=ask.content,
             till=ask.till,
+            store_limited=account.store_limited,
         )
 
 

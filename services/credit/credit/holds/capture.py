@@ -62,6 +62,7 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
             amount=wished,
             at=take.at,
             hold_id=take.hold_id,
+            store_id=take.till.store_id,
         )
     )
     books.capture(hold, wished, invoice.invoice_id, take.till)

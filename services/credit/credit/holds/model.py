@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from credit.accounts.model import Account, Key, Status
+from credit.accounts.model import Account, Key, Status, StoreRoom
 
 
 class State(StrEnum):
@@ -29,6 +29,7 @@ class Reason(StrEnum):
     CUSTOMER_ERASED = "CUSTOMER_ERASED"
     OVERDUE = "OVERDUE"
     ACCOUNT_CLOSED = "ACCOUNT_CLOSED"
+    OVER_STORE_LIMIT = "OVER_STORE_LIMIT"
 
 
 class Till(NamedTuple):
@@ -57,7 +58,8 @@ class Hold:
 
     `amount` is None for a hold voided before it was authorised, where the customer has no account, and
     where the account's currency was corrected since; `fingerprint` is None for the first alone.
-    `available` is what was available at a decline.
+    `available` is what was available at a decline. `store_limited`: its account has limits per store, so that
+    it must be found by its store while it is pending.
     """
 
     merchant_id: str
@@ -74,6 +76,7 @@ class Hold:
     fingerprint: bytes | None = None
     till: Till = NO_TILL
     closed_by: Till | None = None
+    store_limited: bool = False
 
     @property
     def key(self) -> HoldKey:
@@ -91,8 +94,20 @@ class Hold:
         return (self.amount or 0) if self.state is State.PENDING else 0
 
 
-def declined(account: Account, amount: int, at: datetime, *, blocked: bool = False) -> Reason | None:
-    """Return why `amount` is not approved on the account at `at`; None: it is. `blocked`: overdue."""
+def available(account: Account, at: datetime, room: StoreRoom | None) -> int:
+    """Return what would be approved at `at` from a store; `room`: its own limit, None: it has none."""
+    on_account = account.available_at(at)
+    return on_account if room is None else min(on_account, room.left)
+
+
+def declined(
+    account: Account, amount: int, at: datetime, *, blocked: bool = False, room: StoreRoom | None = None
+) -> Reason | None:
+    """Return why `amount` is not approved on the account at `at`; None: it is.
+
+    `blocked`: overdue; `room`: of the store that asks, None: it has no limit of its own. Of the two limits
+    the one that leaves less is named.
+    """
     if account.erased:
         return Reason.CUSTOMER_ERASED
     if not account.is_open:
@@ -103,8 +118,9 @@ def declined(account: Account, amount: int, at: datetime, *, blocked: bool = Fal
         return Reason.ACCOUNT_CLOSED
     if blocked:  # before the limit: a smaller amount would not help
         return Reason.OVERDUE
-    if amount > account.available_at(at):
-        return Reason.OVER_LIMIT
+    if amount > available(account, at, room):
+        narrower = room is not None and room.left < account.available_at(at)
+        return Reason.OVER_STORE_LIMIT if narrower else Reason.OVER_LIMIT
     return None
 
 

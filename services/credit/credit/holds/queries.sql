@@ -21,6 +21,7 @@ SELECT
     a.merged_into,
     a.opened_at,
     a.revision,
+    a.store_limited,
     (
         SELECT min(i.due_on)
         FROM invoices AS i
@@ -69,14 +70,14 @@ JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;
 WITH new AS (
     INSERT INTO holds (
         merchant_id, hold_id, customer_id, state, amount, reason, available, fingerprint, store_id, register_id,
-        staff_ref, recognised_by, origin, decided_at, expires_at
+        staff_ref, recognised_by, origin, decided_at, expires_at, store_limited
     )
     SELECT v.*
     FROM unnest(
         :merchants::text[], :hold_ids::uuid[], :customers::text[], :states::text[], :amounts::bigint[],
         :reasons::text[], :available::bigint[], :fingerprints::bytea[], :stores::text[], :registers::text[],
         :staff::text[], :recognised::integer[], :origins::bytea[], :decided_at::timestamptz[],
-        :expires_at::timestamptz[]
+        :expires_at::timestamptz[], :store_limited::boolean[]
     ) AS v
     ON CONFLICT (merchant_id, hold_id) DO NOTHING
     RETURNING merchant_id, hold_id, customer_id, state, amount

@@ -17,6 +17,10 @@ _SENTENCES = {
             "Sisa limit kredit {available}, tidak cukup untuk jumlah ini. "
             "Silakan kurangi jumlahnya atau pakai cara bayar lain."
         ),
+        Reason.OVER_STORE_LIMIT: (
+            "Sisa limit kredit pelanggan ini di toko ini {available}, tidak cukup untuk jumlah ini. "
+            "Silakan kurangi jumlahnya atau pakai cara bayar lain."
+        ),
         Reason.CUSTOMER_ERASED: (
             "Data pelanggan ini sudah dihapus, jadi tidak bisa bayar kredit. Silakan pakai cara bayar lain."
         ),
@@ -35,6 +39,10 @@ _SENTENCES = {
         ),
         Reason.OVER_LIMIT: (
             "{available} of credit is left, which is not enough for this amount. "
+            "Please lower it or use another means of payment."
+        ),
+        Reason.OVER_STORE_LIMIT: (
+            "{available} of this customer's credit is left at this store, not enough for this amount. "
             "Please lower it or use another means of payment."
         ),
         Reason.CUSTOMER_ERASED: (

@@ -26,6 +26,11 @@ class Known:
     hold: Hold | None
     oldest_due: date | None
 
+    @property
+    def store_limited(self) -> bool:
+        """Whether some stores have a limit of their own on the account."""
+        return self.account is not None and self.account.store_limited
+
 
 async def read_for_authorize(conn: db.Conn, asked: Sequence[tuple[Key, str]]) -> list[Known]:
     """Return what is known of each (account, hold id), in one statement; the accounts are locked."""
@@ -92,6 +97,7 @@ async def add(conn: db.Conn, holds: Sequence[Hold]) -> set[HoldKey]:
         origins=[h.till.origin or None for h in holds],
         decided_at=[h.decided_at for h in holds],
         expires_at=[h.expires_at for h in holds],
+        store_limited=[h.store_limited for h in holds],
     )
     return {HoldKey(r["merchant_id"], str(r["hold_id"])) async for r in rows}
 

@@ -31,6 +31,7 @@ def invoice(found: Invoice, account: Account, today: date) -> invoices_pb2.Invoi
         state=invoices_pb2.InvoiceState.Value(f"INVOICE_STATE_{found.standing}"),
         written_off=encode.money(account, found.written_off),
         days_overdue=found.days_overdue(today),
+        store_id=found.store_id,
     )
     if found.settled_at is not None:
         shown.settled_at.CopyFrom(encode.stamp(found.settled_at))

@@ -110,6 +110,7 @@ def _post(books: Books, sale: Sale) -> None:
             tender_id=sale.tender.tender_id,
             hold_id=sale.hold_id,
             mark=verdict.mark,
+            store_id=sale.store_id,
         )
     )
     if verdict.captures:

@@ -53,7 +53,7 @@ class TenderKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Invoice:
-    """What one charge made the customer owe, minor units."""
+    """What one charge made the customer owe, minor units; store_id empty: it came from no store."""
 
     merchant_id: str
     invoice_id: str
@@ -70,6 +70,7 @@ class Invoice:
     settled_at: datetime | None = None
     mark: Mark | None = None
     written_off: int = 0
+    store_id: str = ""
 
     @property
     def key(self) -> InvoiceKey:
@@ -149,6 +150,7 @@ class Charge:
     hold_id: str | None = None
     mark: Mark | None = None
     due_at_once: bool = False
+    store_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,7 @@ def issue(account: Account, charge: Charge) -> Moved:
         paid=used,
         settled_at=charge.at if used == charge.amount else None,
         mark=charge.mark,
+        store_id=charge.store_id,
     )
     entries = [_entry(charge, Effect.CHARGED, charge.amount, 0)]
     if used:

@@ -17,19 +17,19 @@ JOIN invoices AS i
 -- Write invoices of locked accounts: new ones, and what moved on old ones.
 INSERT INTO invoices AS i (
     merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
-    due_on, issued_at, settled_at, exception, written_off
+    due_on, issued_at, settled_at, exception, written_off, store_id
 )
 SELECT
     v.merchant_id, v.invoice_id, v.customer_id, v.purchase_id, v.tender_id, v.hold_id, v.amount, v.paid, v.returned,
-    v.issued_on, v.due_on, v.issued_at, v.settled_at, v.exception, v.written_off
+    v.issued_on, v.due_on, v.issued_at, v.settled_at, v.exception, v.written_off, v.store_id
 FROM unnest(
     :merchants::text[], :invoice_ids::uuid[], :customers::text[], :purchases::uuid[], :tenders::text[],
     :holds::uuid[], :amounts::bigint[], :paid::bigint[], :returned::bigint[], :issued_on::date[],
     :due_on::date[], :issued_at::timestamptz[], :settled_at::timestamptz[], :exceptions::text[],
-    :written_off::bigint[]
+    :written_off::bigint[], :stores::text[]
 ) WITH ORDINALITY AS v (
     merchant_id, invoice_id, customer_id, purchase_id, tender_id, hold_id, amount, paid, returned, issued_on,
-    due_on, issued_at, settled_at, exception, written_off, position
+    due_on, issued_at, settled_at, exception, written_off, store_id, position
 )
 ORDER BY v.position  -- the invoices' numbers follow it
 ON CONFLICT (merchant_id, invoice_id) DO UPDATE

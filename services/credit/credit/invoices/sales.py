@@ -28,6 +28,7 @@ class Sale:
     time_zone: str
     hold_id: str | None
     at: datetime
+    store_id: str
 
     @property
     def hold_key(self) -> HoldKey | None:
@@ -92,6 +93,7 @@ def sales(event: Received) -> list[Sale | Nobodys]:
                 time_zone=known_zone(payload.time_zone),
                 hold_id=canonical_uuid(hold_id, "hold_id") if hold_id else None,
                 at=at,
+                store_id=payload.store_id,
             )
         )
     return found

@@ -161,6 +161,7 @@ async def save(conn: db.Conn, invoices: Sequence[Invoice]) -> None:
         settled_at=[i.settled_at for i in invoices],
         exceptions=[i.mark or "" for i in invoices],
         written_off=[i.written_off for i in invoices],
+        stores=[i.store_id for i in invoices],
     )
 
 
@@ -182,6 +183,7 @@ def decode(row: Any) -> Invoice:
         settled_at=row["settled_at"],
         mark=Mark(row["exception"]) if row["exception"] else None,
         written_off=row["written_off"],
+        store_id=row["store_id"],
     )
 
 
