@@ -85,7 +85,7 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
     },
     "AccountService/SetStoreLimit": lambda n: {
         **_write(n),
-        "storeId": n.store_id,
+        "storeId": "S-lain",  # a word of the account, not a resource: a stranger may use it too
         "limit": rupiah(300_000),
         "reason": "review",
     },
