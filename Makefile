@@ -69,8 +69,8 @@ settings-doc: setup ## Write docs/settings.md again from the settings classes
 	@$(BIN)/python -m local.settings_doc
 
 .PHONY: bench
-bench: setup ## Measure how long a quiet merchant waits beside one with 100 times its load
-	@$(BIN)/python -m bench.fairness
+bench: setup ## Measure credit's hot path against what the machine can do (QUICK=1, REPORT=file.json)
+	@$(BIN)/python -m bench
 
 PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local bench proto/hatch_build.py
 

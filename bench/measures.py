@@ -1,0 +1,17 @@
+"""What `make bench` measures, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from bench import authorize, fairness
+from bench.setting import Bench
+
+Measure = Callable[[Bench], Awaitable[dict[str, Any]]]
+MEASURES: Sequence[tuple[str, Measure]] = (
+    (authorize.NAME, authorize.measure),
+    (fairness.NAME, fairness.measure),
+)
+# Not in the short form.
+LONG = frozenset[str]()
