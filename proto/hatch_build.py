@@ -22,7 +22,7 @@ VALIDATE = "buf/validate/validate.proto"
 
 
 def fetch_dependencies() -> None:
-    """Place validate.proto and google/type/*.proto under build/deps, where protoc and buf read them."""
+    """Place validate.proto and Google's common ones under build/deps, where protoc and buf read them."""
     target = DEPS / VALIDATE
     if not target.exists():
         with tempfile.TemporaryDirectory() as folder:
@@ -37,10 +37,10 @@ def fetch_dependencies() -> None:
                 assert member is not None
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(member.read())
-    google = Path(str(resources.files("google.type").joinpath("money.proto"))).parent
-    (DEPS / "google" / "type").mkdir(parents=True, exist_ok=True)
-    for name in ("money.proto", "date.proto", "timeofday.proto"):
-        shutil.copy(google / name, DEPS / "google" / "type" / name)
+    for name in ("type/money.proto", "type/date.proto", "type/timeofday.proto", "rpc/status.proto"):
+        folder, file = name.split("/")
+        (DEPS / "google" / folder).mkdir(parents=True, exist_ok=True)
+        shutil.copy(str(resources.files(f"google.{folder}").joinpath(file)), DEPS / "google" / name)
 
 
 def generate(out: Path) -> None:

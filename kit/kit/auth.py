@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import time
 from collections import OrderedDict
@@ -34,15 +35,28 @@ _LAST_INSTANT = 253_402_300_800  # the end of the year 9999
 _SUBJECT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,256}")
 
 
+class TokenExpired(Unauthenticated):
+    """It was good once."""
+
+    reason = "TOKEN_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__("the token has expired; ask for a new one")
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever makes the present call. `language` is what to answer cashiers in: "id" or "en"."""
+    """Whoever makes the present call. `language` is what to answer cashiers in: "id" or "en".
+
+    `until` is the Unix time from which the token is refused.
+    """
 
     merchant_id: str
     subject: str
     scopes: frozenset[str]
     is_service: bool = False
     language: str = "id"
+    until: float = math.inf
 
     def require(self, scope: str) -> None:
         """Raise MISSING_SCOPE unless the caller has `scope`."""
@@ -111,11 +125,12 @@ class Verifier:
                 self._seen.popitem(last=False)
         if known.expires_at + _LEEWAY_S < time.time():
             del self._seen[mark]
-            raise Unauthenticated("the token has expired; ask for a new one", reason="TOKEN_EXPIRED")
+            raise TokenExpired()
         return self._caller(known, merchant, language)
 
     @staticmethod
     def _caller(known: _Verified, merchant: str | None, language: str) -> Caller:
+        until = known.expires_at + _LEEWAY_S
         if known.is_service:
             if not merchant:
                 raise Unauthenticated(
@@ -126,14 +141,14 @@ class Verifier:
                     f"metadata {MERCHANT_METADATA} is 1 to 64 visible ASCII characters",
                     reason="MERCHANT_INVALID",
                 )
-            return Caller(merchant, known.subject, known.scopes, True, language)
+            return Caller(merchant, known.subject, known.scopes, True, language, until)
         if merchant is not None:
             raise PermissionDenied(
                 f"only services may send metadata {MERCHANT_METADATA}; the token names the merchant",
                 reason="MERCHANT_NOT_ALLOWED",
             )
         assert known.merchant_id is not None
-        return Caller(known.merchant_id, known.subject, known.scopes, False, language)
+        return Caller(known.merchant_id, known.subject, known.scopes, False, language, until)
 
     def _decode(self, token: str, keys: KeySet, cluster_keys: KeySet) -> _Verified:
         # Whose keys must have signed it follows from who it says issued it: nobody signs for the cluster.

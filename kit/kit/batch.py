@@ -83,11 +83,18 @@ class Batcher(Generic[Request, Reply]):
 
     async def submit(self, request: Request) -> Reply:
         """Return the reply to `request` or raise its error. Cancelling the caller cancels only its wait."""
+        return await self.enqueue(request, deadline.at())
+
+    def enqueue(self, request: Request, until: float | None) -> asyncio.Future[Reply]:
+        """Return the future of the reply, or raise; work past the monotonic instant `until` is not begun.
+
+        Whoever cancels the future before its batch has left takes the request back.
+        """
         merchant, key = self._merchant(request), self._key(request)
         if self._waiting >= self._max_queue or self._waiting_of[merchant] >= self._max_queue // 2:
             raise ResourceExhausted("too many requests wait; repeat with the same id after a pause")
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        item = _Item[Request, Reply](request, key, merchant, deadline.at(), answered)
+        item = _Item[Request, Reply](request, key, merchant, until, answered)
         self._note(merchant, 1)
         if key in self._lanes:
             self._lanes[key].append(item)
@@ -98,7 +105,7 @@ class Batcher(Generic[Request, Reply]):
             queue.append(item)
             if self._runner is None:
                 self._runner = asyncio.create_task(self._serve(), name=f"batch-{self._name}")
-        return await item.future
+        return answered
 
     async def drain(self) -> None:
         """Return once nothing waits and nothing is in flight."""

@@ -19,6 +19,14 @@ GRPC_SECONDS = Histogram(
     buckets=SECONDS,
 )
 GRPC_IN_FLIGHT = Gauge("langganan_grpc_in_flight", "Calls under way")
+# An item of a stream counts as a call above; a stream as such only here.
+GRPC_ITEMS = Gauge("langganan_grpc_items_in_flight", "Items of streams under way")
+GRPC_STREAMS = Gauge("langganan_grpc_streams", "Open streams of items", ["grpc_service", "grpc_method"])
+GRPC_STREAMS_ENDED = Counter(
+    "langganan_grpc_streams_ended_total",
+    "Streams of items that ended",
+    ["grpc_service", "grpc_method", "grpc_code"],
+)
 
 BATCH_SIZE = Histogram(
     "langganan_batch_size", "Requests a batch", ["batch"], buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256)

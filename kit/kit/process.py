@@ -159,7 +159,7 @@ class Process:
         self._status.not_ready["stop"] = "stopping"
         if self._built is not None:
             await self._built.health.enter_graceful_shutdown()
-            await self._built.server.stop(settings.drain_s)
+            await self._built.stop(settings.drain_s)
         for batcher in service.batchers:
             await batcher.drain()
         for task in self._tasks:

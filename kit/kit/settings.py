@@ -47,6 +47,12 @@ class ServiceSettings(BaseSettings):
     stream_write_s: float = Field(
         10.0, gt=0, description="seconds that a client may take to read on in a stream before it is ended"
     )
+    stream_items: int = Field(
+        128, ge=1, description="items of a stream unanswered or unsent before it is not read on"
+    )
+    stream_age_s: float = Field(45.0, gt=0, description="a stream of items is renewed after this, ± 10 %")
+    max_streams: int = Field(256, ge=1, description="streams of items open at once")
+    max_streams_merchant: int = Field(64, ge=1, description="the same for the streams of one merchant")
     max_connection_age_s: int = Field(60, ge=1, description="a client connection is renewed after this")
     batch_max: int = Field(200, ge=1, description="requests a batch")
     batch_queue_max: int = Field(2_000, ge=1, description="requests that wait, all merchants together")

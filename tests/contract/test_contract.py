@@ -48,7 +48,7 @@ PROMISED = {
     "loyalty.v1.TierService": "SetTier ListTiers",
     "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms OverrideLimit SetStoreLimit "
     "SuspendAccount ResumeAccount CloseAccount ListChanges",
-    "credit.v1.HoldService": "Authorize Capture Void ExtendHold GetHold",
+    "credit.v1.HoldService": "Authorize StreamAuthorize Capture Void ExtendHold GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices GetAgeing SendReminder WriteOff ListExceptions "
     "ResolveException",
     "credit.v1.StatementService": "GetStatement ExplainBalance",
@@ -76,13 +76,17 @@ def test_every_method_declares_a_scope_of_its_own_service() -> None:
 
 def test_the_service_config_that_ships_covers_every_service() -> None:
     config = json.loads(resources.files("langganan").joinpath("service_config.json").read_text())
-    (methods,) = config["methodConfig"]
+    methods, *streams = config["methodConfig"]
     assert {n["service"] for n in methods["name"]} == {s.full_name for s in services()}
     assert set(methods["retryPolicy"]["retryableStatusCodes"]) == {
         "UNAVAILABLE",
         "RESOURCE_EXHAUSTED",
         "ABORTED",
     }
+    # A stream lives as long as it is used, and its items are asked again by whoever sent them.
+    own = {f"{n['service']}/{n['method']}" for each in streams for n in each["name"]}
+    assert own == {f"{s.full_name}/{m.name}" for s in services() for m in s.methods if m.client_streaming}
+    assert not {"timeout", "retryPolicy"} & {key for each in streams for key in each}
 
 
 @pytest.mark.parametrize(

@@ -85,15 +85,20 @@ class Door:
             await channel.close(None)
 
     async def knock(self, method: Method, request: Message, metadata: Metadata) -> Outcome:
-        """Call a method once and tell what became of it."""
+        """Call a method once, a stream with one item, and tell what became of it."""
         service, name = method.name.split("/")
         channel = self._channels[method.service]
-        start = channel.unary_stream if method.descriptor.server_streaming else channel.unary_unary
+        start: Any = channel.unary_unary
+        asked: Any = request
+        if method.descriptor.client_streaming:
+            start, asked = channel.stream_stream, iter([request])
+        elif method.descriptor.server_streaming:
+            start = channel.unary_stream
         call: Any = start(
             f"/langganan.{service}/{name}",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=message_factory.GetMessageClass(method.descriptor.output_type).FromString,
-        )(request, metadata=metadata, timeout=20)
+        )(asked, metadata=metadata, timeout=20)
         try:
             if method.descriptor.server_streaming:
                 replies = tuple([reply async for reply in call])

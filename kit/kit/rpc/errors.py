@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import grpc
@@ -52,6 +51,19 @@ def status_of(error: DomainError) -> status_pb2.Status:
     return status
 
 
+def translated(method: str, error: Exception) -> DomainError:
+    """Return what a caller of `method` is told of an error; our own fault is logged with its trace."""
+    if isinstance(error, DomainError):
+        return error
+    if isinstance(error, (*db.LOST, *db.UNABLE)):
+        log.warning("database_lost", method=method, error=type(error).__name__)
+        return Unavailable(
+            "the database does not answer; repeat with the same id", reason="DATABASE_UNAVAILABLE"
+        )
+    log.error("call_failed", method=method, error=type(error).__name__, exc_info=error)
+    return DomainError("this is our fault and has been logged; ask us before you repeat it")
+
+
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: DomainError) -> None:
     """End the call with the status of `error`."""
     trailing: list[tuple[str, str | bytes]] = [
@@ -73,21 +85,11 @@ class ErrorsInterceptor(Interceptor):
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
         """Return `behaviour` with its errors translated."""
 
-        async def translated(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def told(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 return await behaviour(request, context)
-            except DomainError as error:
-                await abort(context, error)
-            except asyncio.CancelledError:
-                raise
-            except (*db.LOST, *db.UNABLE) as error:
-                log.warning("database_lost", method=method, error=type(error).__name__)
-                message = "the database does not answer; repeat with the same id"
-                await abort(context, Unavailable(message, reason="DATABASE_UNAVAILABLE"))
-            except Exception as error:
-                log.exception("call_failed", method=method, error=type(error).__name__)
-                message = "this is our fault and has been logged; ask us before you repeat it"
-                await abort(context, DomainError(message))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
+                await abort(context, translated(method, error))
             return None
 
-        return translated
+        return told

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import grpc.aio
 
 # One call from its request to its end. A unary one returns its reply; a stream writes its replies to the
-# context (kit.rpc.streams) and returns None, so that an interceptor sees both as one thing to await.
+# context (kit.rpc.streams, kit.rpc.items) and returns None, so that an interceptor sees both as one thing to
+# await.
 Behaviour = Callable[[Any, "grpc.aio.ServicerContext[Any, Any]"], Awaitable[Any]]
 
 
 class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     """Wraps unary methods, and those of ours that answer with a stream, with `wrap`.
 
-    The streams of health and reflection pass unwrapped. The server refuses to start with a method of ours
-    that takes a stream, so nothing of ours passes unwrapped.
+    A method of ours that takes a stream is wrapped by those alone that guard its opening (`at_open`); what
+    the others do for a call, kit.rpc.items does for each of its items. The streams of health and reflection
+    pass unwrapped.
     """
+
+    at_open: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._wrapped: dict[str, tuple[Any, Any]] = {}
@@ -37,6 +41,8 @@ class Interceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             behaviour, build = handler.unary_unary, grpc.unary_unary_rpc_method_handler
         elif handler.unary_stream is not None and method.startswith("/langganan."):
             behaviour, build = handler.unary_stream, grpc.unary_stream_rpc_method_handler
+        elif handler.stream_stream is not None and self.at_open and method.startswith("/langganan."):
+            behaviour, build = handler.stream_stream, grpc.stream_stream_rpc_method_handler
         else:
             return handler
         known = self._wrapped.get(method)

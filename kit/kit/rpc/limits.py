@@ -16,6 +16,8 @@ _UNLIMITED = ("/grpc.health.", "/grpc.reflection.")
 class LimitsInterceptor(Interceptor):
     """Counts what is in flight; health and reflection always pass."""
 
+    at_open = False
+
     def __init__(self, max_in_flight: int) -> None:
         super().__init__()
         self._max = max_in_flight

@@ -28,42 +28,36 @@ class _Share:
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
 
-class MerchantsInterceptor(Interceptor):
-    """Inside auth, which tells whose call it is; methods without a caller (health, reflection) pass."""
+class Turns:
+    """The turns of each merchant's calls, and of the items of its streams."""
 
     def __init__(self, at_once: int, most: int) -> None:
-        super().__init__()
         self._at_once, self._most = at_once, most
         # A merchant without a call under way has no entry, so this is bounded by the calls under way.
-        self.shares: dict[str, _Share] = {}
+        self._shares: dict[str, _Share] = {}
 
-    def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
-        """Return `behaviour`, begun in its merchant's turn, or refused where too many of it wait."""
-        if not method.startswith("/langganan."):
-            return behaviour
+    async def begin(self, merchant: str, until: float | None, *, bounded: bool = True) -> None:
+        """Return when it is one's turn; raise where too many wait, or `until` (monotonic) has passed.
 
-        async def in_turn(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            merchant = auth.caller().merchant_id
-            share = self.shares.get(merchant)
-            if share is None:
-                share = self.shares[merchant] = _Share()
-            await self._begin(merchant, share)
-            try:
-                return await behaviour(request, context)
-            finally:
-                self._end(merchant, share)
-
-        return in_turn
-
-    async def _begin(self, merchant: str, share: _Share) -> None:
+        `bounded`: False for who waits one at a time, and is itself bounded (a stream).
+        """
+        share = self._shares.get(merchant)
+        if share is None:
+            share = self._shares[merchant] = _Share()
         if share.running < self._at_once:
             share.running += 1
             return
-        if share.running + len(share.waiting) >= self._most:
+        if bounded and share.running + len(share.waiting) >= self._most:
             raise ResourceExhausted(
                 f"{self._most} calls of this merchant are under way; repeat with the same id after a pause",
                 reason="TOO_MANY_IN_FLIGHT",
             )
+        await self._wait(merchant, share)
+        if deadline.passed(until):
+            self.end(merchant)
+            raise DeadlineExceeded("the deadline passed before the work was begun")
+
+    async def _wait(self, merchant: str, share: _Share) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         share.waiting.append(turn)
         try:
@@ -73,14 +67,12 @@ class MerchantsInterceptor(Interceptor):
                 with suppress(ValueError):  # passed over already
                     share.waiting.remove(turn)
             else:
-                self._end(merchant, share)  # the turn came at the moment at which the caller went
+                self.end(merchant)  # the turn came at the moment at which the caller went
             raise
-        if deadline.passed(deadline.at()):
-            self._end(merchant, share)
-            raise DeadlineExceeded("the deadline passed before the work was begun")
 
-    def _end(self, merchant: str, share: _Share) -> None:
+    def end(self, merchant: str) -> None:
         """Give the place to whoever of the merchant has waited longest, or back."""
+        share = self._shares[merchant]
         while share.waiting:
             turn = share.waiting.popleft()
             if not turn.done():
@@ -88,4 +80,29 @@ class MerchantsInterceptor(Interceptor):
                 return
         share.running -= 1
         if not share.running:
-            self.shares.pop(merchant, None)
+            del self._shares[merchant]
+
+
+class MerchantsInterceptor(Interceptor):
+    """Inside auth, which tells whose call it is; methods without a caller (health, reflection) pass."""
+
+    at_open = False
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+
+    def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
+        """Return `behaviour`, begun in its merchant's turn, or refused where too many of it wait."""
+        if not method.startswith("/langganan."):
+            return behaviour
+
+        async def in_turn(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            merchant = auth.caller().merchant_id
+            await self._turns.begin(merchant, deadline.at())
+            try:
+                return await behaviour(request, context)
+            finally:
+                self._turns.end(merchant)
+
+        return in_turn

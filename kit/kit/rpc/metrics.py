@@ -12,11 +12,13 @@ from kit import metrics
 from kit.errors import DomainError
 from kit.rpc.interceptor import Behaviour, Interceptor
 
-_CODES = {code: code.name.title().replace("_", "") for code in grpc.StatusCode} | {grpc.StatusCode.OK: "OK"}
+CODES = {code: code.name.title().replace("_", "") for code in grpc.StatusCode} | {grpc.StatusCode.OK: "OK"}
 
 
 class MetricsInterceptor(Interceptor):
     """Inside the errors interceptor, so that it sees domain errors as they were raised."""
+
+    at_open = False
 
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
         """Return `behaviour`, counted and timed."""
@@ -43,6 +45,6 @@ class MetricsInterceptor(Interceptor):
                 if code is grpc.StatusCode.OK:
                     ok.inc()
                 else:
-                    metrics.GRPC_HANDLED.labels(service, name, _CODES[code]).inc()
+                    metrics.GRPC_HANDLED.labels(service, name, CODES[code]).inc()
 
         return measured

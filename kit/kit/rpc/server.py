@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,13 @@ from kit.auth import Verifier
 from kit.rpc.auth import AuthInterceptor
 from kit.rpc.deadlines import DeadlineInterceptor
 from kit.rpc.errors import ErrorsInterceptor
+from kit.rpc.item_stream import Guards
+from kit.rpc.items import ItemsInterceptor, Limits
 from kit.rpc.limits import LimitsInterceptor
-from kit.rpc.merchants import MerchantsInterceptor
+from kit.rpc.merchants import MerchantsInterceptor, Turns
 from kit.rpc.metrics import MetricsInterceptor
 from kit.rpc.streams import StreamsInterceptor
-from kit.rpc.validation import ValidationInterceptor
+from kit.rpc.validation import Rules, ValidationInterceptor
 from kit.settings import ServiceSettings
 from langganan.options.v1 import scope_pb2
 
@@ -49,19 +52,25 @@ class _Names:
         for method in methods:
             found = (h.service(SimpleNamespace(method=method)) for h in self._handlers)
             for handler in filter(None, found):
-                if handler.response_streaming and not inspect.isasyncgenfunction(handler.unary_stream):
+                if handler.stream_stream is not None:
+                    if not hasattr(handler.stream_stream, "shape"):
+                        raise RuntimeError(f"{method} takes a stream; mark it with kit.rpc.takes_items")
+                elif handler.response_streaming and not inspect.isasyncgenfunction(handler.unary_stream):
                     raise RuntimeError(f"{method} streams; write it as an async generator")
 
 
 def scopes_of(service: str) -> dict[str, str]:
-    """Return method path → scope of a service; raise where a method of ours has none or takes a stream."""
+    """Return method path → scope of a service; raise where a method of ours has none.
+
+    Raise as well where it takes a stream and answers once: the interceptors guard calls and items.
+    """
     scopes: dict[str, str] = {}
     for method in descriptor_pool.Default().FindServiceByName(service).methods:
         scope = method.GetOptions().Extensions[scope_pb2.scope]
         if not scope:
             raise RuntimeError(f"{service}.{method.name} declares no scope; add (langganan.options.v1.scope)")
-        if method.client_streaming:
-            raise RuntimeError(f"{service}.{method.name} takes a stream; the interceptors guard one request")
+        if method.client_streaming and not method.server_streaming:
+            raise RuntimeError(f"{service}.{method.name} takes a stream; answer each item of it")
         scopes[f"/{service}/{method.name}"] = scope
     return scopes
 
@@ -75,12 +84,18 @@ class Built:
     services: Sequence[str]
     scopes: Mapping[str, str]
     health: Any
+    streams: ItemsInterceptor
 
     async def say(self, serving: bool) -> None:
         """Say SERVING or NOT_SERVING for every service, and for the server as a whole."""
         status = health_pb2.HealthCheckResponse
         for name in ("", *self.services):
             await self.health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
+    async def stop(self, grace: float | None) -> None:
+        """Take nothing new, answer within `grace` seconds what is under way, and end; None: end at once."""
+        self.streams.drain()
+        await self.server.stop(grace)
 
 
 async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer]) -> Built:
@@ -97,7 +112,20 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
         cluster_jwks_files=settings.cluster_jwks_files,
         service_scopes=settings.service_scopes,
     )
-    age_ms = settings.max_connection_age_s * 1000
+    rules, turns = Rules(), Turns(settings.merchant_at_once, settings.max_in_flight_merchant)
+    streams = ItemsInterceptor(
+        Guards(
+            rules,
+            turns,
+            # Beside the calls, not among them: streams wait for places, calls are refused without one.
+            asyncio.Semaphore(settings.max_in_flight),
+            settings.stream_items,
+            settings.stream_write_s,
+        ),
+        Limits(settings.max_streams_merchant, settings.max_streams, settings.stream_age_s),
+    )
+    # A stream that was opened just before its connection grew old still ends by itself.
+    grace_s = settings.stream_age_s * 1.1 + settings.drain_s
     server = grpc.aio.server(
         interceptors=[
             ErrorsInterceptor(),
@@ -105,16 +133,17 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
             LimitsInterceptor(settings.max_in_flight),
             DeadlineInterceptor(),
             AuthInterceptor(verifier, scopes),
-            MerchantsInterceptor(settings.merchant_at_once, settings.max_in_flight_merchant),
-            ValidationInterceptor(),
+            MerchantsInterceptor(turns),
+            ValidationInterceptor(rules),
             StreamsInterceptor(settings.stream_write_s),
+            streams,
         ],
         options=[
             ("grpc.so_reuseport", 0),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
             # gRPC itself spreads the age by ± 10 %.
-            ("grpc.max_connection_age_ms", age_ms),
-            ("grpc.max_connection_age_grace_ms", int(settings.drain_s * 1000)),
+            ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
+            ("grpc.max_connection_age_grace_ms", int(grace_s * 1000)),
         ],
     )
     for add, servicer in servicers:
@@ -127,6 +156,6 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
     port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
     if port == 0:
         raise OSError(f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT")
-    built = Built(server, port, names.services, scopes, health_servicer)
+    built = Built(server, port, names.services, scopes, health_servicer, streams)
     await built.say(serving=False)
     return built

@@ -19,13 +19,20 @@ from kit.rpc.interceptor import Behaviour, Interceptor
 
 
 class SlowReader(ResourceExhausted):
-    """The client did not read its stream."""
+    """The client did not read its stream for `seconds`."""
 
     reason = "SLOW_READER"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"nothing of this stream was read for {seconds:g} s; read it faster, or ask for less"
+        )
 
 
 class StreamsInterceptor(Interceptor):
     """The innermost one: makes an async generator one thing to await, as the others know it."""
+
+    at_open = False
 
     def __init__(self, write_s: float) -> None:
         super().__init__()
@@ -49,8 +56,6 @@ class StreamsInterceptor(Interceptor):
             async with asyncio.timeout(self._write_s):
                 await context.write(reply)
         except TimeoutError:
-            raise SlowReader(
-                f"nothing of this stream was read for {self._write_s:g} s; read it faster, or ask for less"
-            ) from None
+            raise SlowReader(self._write_s) from None
         except grpc.aio.InternalError:  # the reader has gone, or its deadline has passed
             raise asyncio.CancelledError from None

@@ -14,12 +14,30 @@ from kit.rpc.interceptor import Behaviour, Interceptor
 _MAX_VIOLATIONS = 20
 
 
-class ValidationInterceptor(Interceptor):
+class Rules:
     """One validator for the process: it keeps the compiled rules."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._validator = Validator()
+
+    def check(self, request: Any, within: str = "") -> None:
+        """Raise INVALID_FIELDS where a request breaks a rule; paths are told without the prefix `within`."""
+        violations = [_words(v) for v in self._validator.collect_violations(request)]
+        if _may_hold_nul(request):
+            violations += [(path, "must not hold the character NUL") for path in _with_nul(request)]
+        if violations:
+            told = violations[:_MAX_VIOLATIONS]
+            raise BadRequest([(path.removeprefix(within), text) for path, text in told])
+
+
+class ValidationInterceptor(Interceptor):
+    """Checks the request of a call."""
+
+    at_open = False
+
+    def __init__(self, rules: Rules) -> None:
+        super().__init__()
+        self._rules = rules
 
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
         """Return `behaviour`, refused with INVALID_FIELDS when the request breaks a rule."""
@@ -27,11 +45,7 @@ class ValidationInterceptor(Interceptor):
             return behaviour
 
         async def validated(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
-            violations = [_words(v) for v in self._validator.collect_violations(request)]
-            if _may_hold_nul(request):
-                violations += [(path, "must not hold the character NUL") for path in _with_nul(request)]
-            if violations:
-                raise BadRequest(violations[:_MAX_VIOLATIONS])
+            self._rules.check(request)
             return await behaviour(request, context)
 
         return validated

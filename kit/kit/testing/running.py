@@ -44,6 +44,16 @@ class _StreamMetadata(grpc.aio.UnaryStreamClientInterceptor):  # type: ignore[ty
         return await continuation(_with(details, self._pairs), request)
 
 
+class _ItemsMetadata(grpc.aio.StreamStreamClientInterceptor):  # type: ignore[type-arg]
+    """The same for streams of items."""
+
+    def __init__(self, pairs: Sequence[tuple[str, str]]) -> None:
+        self._pairs = pairs
+
+    async def intercept_stream_stream(self, continuation: Any, details: Any, requests: Any) -> Any:
+        return await continuation(_with(details, self._pairs), requests)
+
+
 def _with(details: Any, pairs: Sequence[tuple[str, str]]) -> Any:
     return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), *pairs))
 
@@ -72,7 +82,7 @@ class Running:
             merchant=merchant, scopes=self.all_scopes if scopes is None else scopes, subject=subject
         )
         pairs = [("authorization", f"Bearer {token}"), ("accept-language", language)]
-        channel = self.channel(_Metadata(pairs), _StreamMetadata(pairs))
+        channel = self.channel(_Metadata(pairs), _StreamMetadata(pairs), _ItemsMetadata(pairs))
         return stub(channel)
 
     def channel(self, *interceptors: Any) -> grpc.aio.Channel:
@@ -130,7 +140,7 @@ async def running(
         yield run
     finally:
         await run.close()
-        await built.server.stop(None)
+        await built.stop(None)
         for close in service.close:
             await close()
         for pool in runtime.pools:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import Future
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from credit.accounts import encode
@@ -15,11 +18,13 @@ from credit.holds.authorize import Ask, Decided, authorize
 from credit.holds.capture import Take, capture
 from credit.holds.keep import Longer, keep
 from credit.holds.model import Hold, HoldKey, State
+from credit.holds.stream import SHAPE
 from credit.holds.void import Give, void
 from kit import batch, db, ids
 from kit.auth import caller
 from kit.clock import Clock
 from kit.money import InvalidMoney
+from kit.rpc import takes_items
 from langganan.credit.v1 import holds_pb2, holds_pb2_grpc
 
 Authorizer = batch.Batcher[Ask, Decided]
@@ -39,7 +44,7 @@ def authorizer(pool: db.Pool, max_batch: int, max_queue: int) -> Authorizer:
 
 
 class HoldService(holds_pb2_grpc.HoldServiceServicer):
-    """The servicer; Authorize shares batches, the others run in transactions of their own."""
+    """The servicer; Authorize, single or streamed, shares batches, all else has transactions of its own."""
 
     def __init__(
         self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta, block_after_days: int
@@ -51,10 +56,22 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         self, request: holds_pb2.AuthorizeRequest, context: Any
     ) -> holds_pb2.AuthorizeResponse:
         """Approve and keep aside, or decline with a sentence."""
+        ask = self._ask(request)
+        return _decided(ask, await self._batcher.submit(ask))
+
+    @takes_items(SHAPE)
+    def StreamAuthorize(
+        self, request: holds_pb2.AuthorizeRequest, until: float | None
+    ) -> tuple[Future[Decided], Callable[[Decided], holds_pb2.AuthorizeResponse]]:
+        """Authorize for one item of a stream, in the same batches."""
+        ask = self._ask(request)
+        return self._batcher.enqueue(ask, until), partial(_decided, ask)
+
+    def _ask(self, request: holds_pb2.AuthorizeRequest) -> Ask:
         amount = request.amount
         if amount.units < 0 or amount.nanos < 0 or not (amount.units or amount.nanos):
             raise InvalidMoney("amount must be more than zero", field="amount")
-        ask = Ask(
+        return Ask(
             key=account_key(request.customer_id),
             hold_id=ids.canonical_uuid(request.hold_id, "hold_id"),
             amount=amount,
@@ -64,12 +81,6 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             till=till(request.origin, request.recognised_by),
             at=self._clock.now(),
             dry_run=request.dry_run,
-        )
-        decided = await self._batcher.submit(ask)
-        account = decided.account
-        return holds_pb2.AuthorizeResponse(
-            hold=_show(decided.hold, account),
-            available=encode.money(account, account.available_at(ask.at)) if account.is_open else None,
         )
 
     async def Capture(self, request: holds_pb2.CaptureRequest, context: Any) -> holds_pb2.CaptureResponse:
@@ -118,6 +129,14 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         if hold is None or account is None or hold.customer_id != key.customer_id:
             raise HoldNotFound(request.hold_id)
         return holds_pb2.GetHoldResponse(hold=_show(hold, account))
+
+
+def _decided(ask: Ask, decided: Decided) -> holds_pb2.AuthorizeResponse:
+    account = decided.account
+    return holds_pb2.AuthorizeResponse(
+        hold=_show(decided.hold, account),
+        available=encode.money(account, account.available_at(ask.at)) if account.is_open else None,
+    )
 
 
 def _show(hold: Hold, account: Account) -> holds_pb2.Hold:

@@ -1,0 +1,237 @@
+"""One open stream of items: reads while it has room, begins each item, writes what has been answered.
+
+Two coroutines share it, one that reads and one that writes; between them an item is a future of its work and
+a callback on it, and no task. So many items of a stream are unanswered or unsent at once, then it is not read
+on; a reader that takes nothing for a while is ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.rpc import status_pb2
+
+from kit import deadline, metrics
+from kit.errors import DeadlineExceeded, DomainError, InvalidArgument
+from kit.rpc.errors import status_of, translated
+from kit.rpc.merchants import Turns
+from kit.rpc.metrics import CODES
+from kit.rpc.streams import SlowReader
+from kit.rpc.validation import Rules
+
+_ITEM_BYTES = 65_536  # so that what a stream holds is bounded in bytes, too
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the messages of a method wrap the request and the reply of a single call.
+
+    `request` names the field with the request; `seconds` says how long who sent a message waits. `answer`
+    makes (message, reply) the answer, `refusal` (message, status), of None where what came is no message.
+    """
+
+    request: str
+    seconds: Callable[[Any], float]
+    answer: Callable[[Any, Any], Any]
+    refusal: Callable[[Any, status_pb2.Status], Any]
+
+
+@dataclass(slots=True)
+class Method:
+    """A method that takes a stream, as its descriptor and its servicer have it. See kit.rpc.takes_items."""
+
+    name: str
+    shape: Shape
+    begin: Callable[[Any, float | None], tuple[asyncio.Future[Any], Callable[[Any], Any]]]
+    decode: Callable[[bytes], Any]
+    encode: Callable[[Any], bytes]
+    labels: tuple[str, str] = field(init=False)
+    seconds: Any = field(init=False)
+    ok: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        _, service, name = self.name.split("/")
+        self.labels = (service, name)
+        self.seconds = metrics.GRPC_SECONDS.labels(service, name)
+        self.ok = metrics.GRPC_HANDLED.labels(service, name, CODES[grpc.StatusCode.OK])
+
+
+@dataclass(slots=True)
+class Guards:
+    """What each item passes, and what bounds a stream: `items` unanswered or unsent, `write_s` unread."""
+
+    rules: Rules
+    turns: Turns
+    places: asyncio.Semaphore
+    items: int
+    write_s: float
+
+
+class ItemStream:
+    """One stream of one caller, from its opening to its end."""
+
+    def __init__(
+        self, method: Method, guards: Guards, context: grpc.aio.ServicerContext[Any, Any], merchant: str
+    ) -> None:
+        self._method, self._guards, self._context, self._merchant = method, guards, context, merchant
+        self._begun: set[asyncio.Future[Any]] = set()
+        self._answers: deque[bytes] = deque()
+        self._held = 0  # items that are unanswered or unsent
+        self._room, self._more = asyncio.Event(), asyncio.Event()
+        self._writing_since: float | None = None
+        self._last_word: DomainError | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    def finish(self, last_word: DomainError) -> None:
+        """Read no more; end with `last_word` once what has been begun is answered."""
+        if self._last_word is None and self._reading is not None:
+            self._last_word = last_word
+            self._reading.cancel()
+
+    async def run(self, ends: Mapping[float, DomainError]) -> None:
+        """Serve until the caller has half-closed and has every answer; raise what ends the stream before.
+
+        `ends`: after how many seconds it is finished, and with what.
+        """
+        loop = asyncio.get_running_loop()
+        timers: list[asyncio.TimerHandle | asyncio.Task[None]] = [
+            loop.call_later(max(0.0, after), self.finish, word) for after, word in ends.items()
+        ]
+        self._reading = loop.create_task(self._read())
+        self._reading.add_done_callback(lambda _: self._more.set())
+        try:
+            async with asyncio.timeout(None) as patience:
+                timers.append(loop.create_task(self._watch(patience)))
+                await self._write()
+        except TimeoutError:
+            raise SlowReader(self._guards.write_s) from None
+        except grpc.aio.InternalError:  # the reader has gone, or its deadline has passed
+            raise asyncio.CancelledError from None
+        finally:
+            self._reading.cancel()
+            for timer in timers:
+                timer.cancel()
+            for future in self._begun:
+                future.cancel()
+        if self._last_word is not None:
+            raise self._last_word
+
+    async def _watch(self, patience: asyncio.Timeout) -> None:
+        """End the stream when one answer was being written for too long; a timer a write would cost more."""
+        most = self._guards.write_s
+        while True:
+            await asyncio.sleep(most / 10)
+            if self._writing_since is not None and time.monotonic() - self._writing_since > most:
+                patience.reschedule(asyncio.get_running_loop().time())
+
+    async def _read(self) -> None:
+        while True:
+            while self._held >= self._guards.items:
+                self._room.clear()
+                await self._room.wait()
+            raw = await self._context.read()
+            if raw is grpc.aio.EOF:  # type: ignore[attr-defined]  # left out of the stubs
+                return
+            await self._take(raw)
+
+    async def _take(self, raw: bytes) -> None:
+        since, message, method = time.perf_counter(), None, self._method
+        try:
+            message = self._decode(raw)
+            if len(raw) > _ITEM_BYTES:
+                raise InvalidArgument(f"an item is {_ITEM_BYTES} bytes at most", reason="ITEM_TOO_LARGE")
+            until = self._until(method.shape.seconds(message))
+            self._guards.rules.check(message, method.shape.request + ".")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
+            self._held += 1
+            self._refuse(message, since, error)
+            return
+        await self._enter()
+        self._held += 1
+        try:
+            if deadline.passed(until):
+                raise DeadlineExceeded("the timeout passed before the work was begun")
+            future, reply = method.begin(getattr(message, method.shape.request), until)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
+            self._leave()
+            self._refuse(message, since, error)
+            return
+        self._begun.add(future)
+        future.add_done_callback(partial(self._answer, message, since, reply))
+
+    def _decode(self, raw: bytes) -> Any:
+        try:
+            return self._method.decode(raw)
+        except Exception as error:
+            raise InvalidArgument("this is no message of the contract", reason="INVALID_FIELDS") from error
+
+    @staticmethod
+    def _until(seconds: float) -> float:
+        until, of_stream = time.monotonic() + seconds, deadline.at()
+        return until if of_stream is None else min(until, of_stream)
+
+    async def _enter(self) -> None:
+        """Wait for a place: in the merchant's turn, one item of a stream at a time, and among all items."""
+        turns, merchant = self._guards.turns, self._merchant
+        await turns.begin(merchant, None, bounded=False)
+        try:
+            await self._guards.places.acquire()
+        except asyncio.CancelledError:
+            turns.end(merchant)
+            raise
+        metrics.GRPC_ITEMS.inc()
+
+    def _leave(self) -> None:
+        """Give the item's places to others."""
+        metrics.GRPC_ITEMS.dec()
+        self._guards.places.release()
+        self._guards.turns.end(self._merchant)
+
+    def _answer(
+        self, message: Any, since: float, reply: Callable[[Any], Any], future: asyncio.Future[Any]
+    ) -> None:
+        self._begun.discard(future)
+        self._leave()
+        if future.cancelled():  # the stream has ended
+            return
+        try:
+            answer = self._method.encode(self._method.shape.answer(message, reply(future.result())))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
+            self._refuse(message, since, error)
+            return
+        self._method.ok.inc()
+        self._send(answer, since)
+
+    def _refuse(self, message: Any, since: float, error: Exception) -> None:
+        told = translated(self._method.name, error)
+        metrics.GRPC_HANDLED.labels(*self._method.labels, CODES[told.code]).inc()
+        self._send(self._method.encode(self._method.shape.refusal(message, status_of(told))), since)
+
+    def _send(self, answer: bytes, since: float) -> None:
+        self._method.seconds.observe(time.perf_counter() - since)
+        self._answers.append(answer)
+        self._more.set()
+
+    async def _write(self) -> None:
+        assert self._reading is not None
+        while True:
+            while self._answers:
+                self._writing_since = time.monotonic()
+                await self._context.write(self._answers.popleft())
+                self._writing_since = None
+                self._held -= 1
+                self._room.set()
+            if self._reading.done() and not self._held:
+                if not self._reading.cancelled():
+                    self._reading.result()  # a fault of ours ends the stream
+                return
+            self._more.clear()
+            await self._more.wait()
