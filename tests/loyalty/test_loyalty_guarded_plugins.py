@@ -33,7 +33,7 @@ class Snail:
 
 def test_a_slow_earning_rule_is_measured_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded.Guarded, "_told_at", -60.0)
-    monkeypatch.setattr(guarded, "SLOW_S", 0.0)
+    monkeypatch.setattr("kit.plugins.guarded.SLOW_S", 0.0)
     choice = pb.PluginChoice(plugin="snail", config_json="{}")
     program = compile_program(
         pb.Program(currency_code="IDR", earning=[choice]), {"snail": Snail}, {}, strict=True

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from kit import plugins
+from kit.testing.contract import check_class, twins
 from loyalty.programs import plugins as earning
 from loyalty.programs.plugins import EarningLine
 from loyalty.tiers import plugins as tiers
@@ -22,8 +22,8 @@ _TIERS = ("New", "Regular", "VIP", "Premium")
 
 def check_earning_plugin(plugin: type[Any], config: dict[str, Any]) -> None:
     """Raise unless `plugin` with `config` keeps the contract of langganan.loyalty.earning."""
-    _check_class(plugin, earning.CONTRACT)
-    first, second = _two(plugin, config)
+    check_class(plugin, earning.CONTRACT)
+    first, second = twins(plugin, config)
     rng = random.Random(1)
     for size in range(_ROUNDS):
         lines = [_line(rng) for _ in range(size % 40)]
@@ -40,8 +40,8 @@ def check_earning_plugin(plugin: type[Any], config: dict[str, Any]) -> None:
 
 def check_tier_plugin(plugin: type[Any], config: dict[str, Any], names: Sequence[str] = _TIERS) -> None:
     """Raise unless `plugin` with `config` keeps the contract of langganan.loyalty.tiers for `names`."""
-    _check_class(plugin, tiers.CONTRACT)
-    first, second = _two(plugin, config)
+    check_class(plugin, tiers.CONTRACT)
+    first, second = twins(plugin, config)
     problem = first.problem(names)
     assert problem == "", f"the configuration does not fit the tiers: {problem}"
     assert type(first.window_days) is int, "window_days is an integer"
@@ -57,21 +57,6 @@ def check_tier_plugin(plugin: type[Any], config: dict[str, Any], names: Sequence
         counts = [first.counted(facts), *(first.missing(facts, name) for name in names)]
         assert all(type(count) is int and count >= 0 for count in counts), "counts are integers from 0"
         assert first.missing(facts, tier) == 0 or tier == names[0], "nothing is missing to the tier reached"
-
-
-def _check_class(plugin: type[Any], contract: int) -> None:
-    assert isinstance(getattr(plugin, "name", None), str), "a plugin has a name"
-    assert plugin.name, "a plugin's name is not empty"
-    assert getattr(plugin, "contract", None) == contract, f"the contract is version {contract}"
-    assert plugin.__doc__, "a plugin has a docstring: ListPlugins shows its first line"
-    schema = plugin.Config.model_json_schema()
-    assert schema["type"] == "object", "the configuration is an object"
-
-
-def _two(plugin: type[Any], config: dict[str, Any]) -> tuple[Any, Any]:
-    """Two instances of one configuration: what one has seen must not change the other's answers."""
-    registry = {plugin.name: plugin}
-    return plugins.configure(registry, plugin.name, config), plugins.configure(registry, plugin.name, config)
 
 
 def _line(rng: random.Random) -> EarningLine:

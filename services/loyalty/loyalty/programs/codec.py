@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kit import plugins
 from kit.errors import DomainError, InvalidArgument
 from kit.fingerprint import Field
 from kit.money import Currency, to_minor
+from kit.plugins import Registry
 from kit.rpc.times import instant
 from langganan.loyalty.v1 import programs_pb2 as pb
 from loyalty.errors import InvalidProgram
@@ -16,36 +16,19 @@ from loyalty.programs.guarded import GuardedEarning, GuardedTier
 from loyalty.programs.model import Benefits, Program
 from loyalty.programs.plugins import ONCE
 
-Registry = dict[str, type[Any]]
-
 
 def normal(program: pb.Program) -> pb.Program:
     """Return a copy with defaults filled in and configurations in one spelling of JSON."""
     fresh = pb.Program()
     fresh.CopyFrom(program)
     for choice in [*fresh.earning, *([fresh.tier_plugin] if fresh.HasField("tier_plugin") else [])]:
-        choice.config_json = json.dumps(_config(choice), sort_keys=True, separators=(",", ":"))
+        choice.config_json = plugins.normal_config(choice.plugin, choice.config_json)
     for tier in fresh.tiers:
         tier.benefits.multiplier_basis_points = tier.benefits.multiplier_basis_points or ONCE
     unique = sorted(set(fresh.excluded_tenders))
     del fresh.excluded_tenders[:]
     fresh.excluded_tenders.extend(unique)
     return fresh
-
-
-def _config(choice: pb.PluginChoice) -> dict[str, Any]:
-    """Return a configuration as a dict; raise INVALID_PLUGIN_CONFIG where it is no JSON object."""
-    try:
-        config = json.loads(choice.config_json or "{}")
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
-        raise InvalidArgument(
-            f"config_json of plugin {choice.plugin!r} must be a JSON object",
-            reason="INVALID_PLUGIN_CONFIG",
-            plugin=choice.plugin,
-        )
-    return config
 
 
 def compile_program(program: pb.Program, earning: Registry, tiers: Registry, *, strict: bool) -> Program:
@@ -89,7 +72,9 @@ def _check(program: pb.Program, names: tuple[str, ...]) -> None:
 def _earning(program: pb.Program, registry: Registry, strict: bool) -> Any:
     try:
         return tuple(
-            GuardedEarning(c.plugin, plugins.configure(registry, c.plugin, _config(c)))
+            GuardedEarning(
+                c.plugin, plugins.configure(registry, c.plugin, plugins.read_config(c.plugin, c.config_json))
+            )
             for c in program.earning
         )
     except DomainError as error:
@@ -103,7 +88,8 @@ def _tier_plugin(program: pb.Program, names: tuple[str, ...], registry: Registry
         return None
     name = program.tier_plugin.plugin
     try:
-        plugin = GuardedTier(name, plugins.configure(registry, name, _config(program.tier_plugin)))
+        config = plugins.read_config(name, program.tier_plugin.config_json)
+        plugin = GuardedTier(name, plugins.configure(registry, name, config))
         problem = plugin.problem(names)
         if problem:
             raise InvalidArgument(

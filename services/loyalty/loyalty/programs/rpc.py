@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from typing import Any
 
 import grpc.aio
 
-from kit import db
+from kit import db, plugins
 from kit.auth import caller
 from kit.batch import once
 from kit.clock import Clock
@@ -59,13 +57,8 @@ class ProgramService(rpc.ProgramServiceServicer):
         )
         return pb.ListPluginsResponse(
             plugins=[
-                pb.Plugin(
-                    kind=kind,
-                    name=name,
-                    description=(inspect.getdoc(plugin) or "").split("\n")[0],
-                    config_schema_json=json.dumps(plugin.Config.model_json_schema()),
-                )
+                pb.Plugin(kind=kind, **each._asdict())
                 for kind, registry in kinds
-                for name, plugin in sorted(registry.items())
+                for each in plugins.described(registry)
             ]
         )

@@ -13,10 +13,11 @@ from kit.batch import LockedType
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
+from kit.plugins import Registry
 from langganan.loyalty.v1 import programs_pb2 as pb
 from loyalty.errors import ProgramNotSet
 from loyalty.events import stamp
-from loyalty.programs.codec import Registry, business_fields, compile_program
+from loyalty.programs.codec import business_fields, compile_program
 from loyalty.programs.model import Program, in_force
 
 _queries = db.load(__file__)
