@@ -51,6 +51,7 @@ PROMISED = {
     "credit.v1.HoldService": "Authorize StreamAuthorize Capture Void ExtendHold GetHold",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices GetAgeing SendReminder WriteOff ListExceptions "
     "ResolveException",
+    "credit.v1.PolicyService": "GetPolicy SetPolicy ListPlugins",
     "credit.v1.StatementService": "GetStatement ExplainBalance",
     "credit.v1.PaymentService": "RecordPayment ConfirmPayment ReversePayment PayOut ListPayments",
     "loyalty.v1.BookingService": "ListBookings",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit.accounts.model import Account, Status, next_on, suspended
+from credit.policies import codec
 from tests.credit.models import AT, KEY, account
 
 
@@ -25,7 +26,8 @@ from tests.credit.models import AT, KEY, account
 def test_an_account_is_blocked_once_an_invoice_is_overdue_for_more_than_14_local_days(
     oldest_due, zone, blocked
 ):
-    assert account(time_zone=zone).is_blocked(oldest_due, AT, 14) is blocked
+    late = account(time_zone=zone).days_overdue(oldest_due, AT)
+    assert codec.default().blocks(late, owed=1) is blocked
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import asyncpg
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
 from credit.invoices import store as invoices
-from credit.notices.model import Notice, Steps, begun
-from credit.notices.store import add, queries
+from credit.notices.model import Ladders, Notice, Steps, begun
+from credit.notices.store import add, claim_columns, queries
 from kit.events import Outgoing
 from kit.ids import new_customer_id, new_uuid
 from kit.sweep import Sweeper
@@ -98,14 +98,6 @@ async def test_nothing_is_said_before_the_hour_and_the_hour_is_a_setting(alone):
         await sweep(credit, half_past_six)
     assert [day for _, day, _, _ in await notices(early)] == [DUE]
     assert await notices(late) == []
-
-
-async def test_the_days_are_settings(alone):
-    credit = await alone(SOLD, notice_days_before=[5], notice_days_after=[])
-    await owing(credit)
-    for days in range(40):
-        await sweep(credit, SOLD + timedelta(days=days))
-    assert [day for _, day, _, _ in await notices(credit)] == [date(2026, 5, 6)]
 
 
 async def test_zones_on_both_sides_of_the_date_line_hear_on_their_own_day(alone):
@@ -292,23 +284,26 @@ async def test_a_quiet_day_costs_a_few_pages_however_many_invoices_are_open(alon
     )
     await credit.run.pool.execute("VACUUM ANALYZE invoices, accounts")
 
-    async def pages(day):
+    steps = Steps(9, frozenset({-3, 0, 1, 7, 14}))
+
+    async def pages(day, ladders):
         now = datetime(2026, 5, day, 3, tzinfo=UTC)
-        steps = Steps(9, frozenset({3, 0}), frozenset({1, 7, 14}))
         async with credit.run.pool.acquire() as conn, conn.transaction():
-            days = [
-                (d, due)
-                for d in begun(steps, await accounts.zones(conn), now)
-                for due in steps.due_dates(now.date())
-            ]
-            columns = zip(*((d.zone, d.local_date, d.begins, due) for d, due in days), strict=True)
+            days = begun(9, await accounts.zones(conn), now)
             plan = await conn.fetchval(
-                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {queries.claim.sql}", *map(list, columns), 200
+                f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {queries.claim.sql}",
+                *claim_columns(days, ladders).values(),
+                200,
             )
             return json.loads(plan)[0]["Plan"]["Shared Hit Blocks"]
 
-    assert await pages(day=10) < 50
-    assert await pages(day=11) > 500
+    usual = Ladders(steps, {})
+    assert await pages(10, usual) < 50
+    assert await pages(11, usual) > 500
+    # With steps of its own a shop is looked up by itself: a few pages a shop and step.
+    own = Ladders(steps, {"toko": Steps(9, frozenset(range(2, 9)))} | {f"t{n}": steps for n in range(20)})
+    assert await pages(10, own) < 50 + 4 * (7 + 20 * 5)
+    assert await pages(13, own) > 500
 
 
 async def test_what_staff_say_in_the_morning_is_not_said_again_by_the_days_notice(alone):

@@ -9,14 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from credit.accounts.model import Account, Cause, Key, Status
 from credit.invoices.model import Charge, Invoice, issue
 from credit.notices.model import LISTED_MAX, Kind, Steps, begun, notice
-from credit.settings import Settings
 
-STEPS = Steps(9, frozenset({3, 0}), frozenset({1, 7, 14}))
+STEPS = Steps(9, frozenset({-3, 0, 1, 7, 14}))
 KEY = Key("toko", "customer")
 JAKARTA = Account(*KEY, status=Status.ACTIVE, currency_code="IDR", limit=100, time_zone="Asia/Jakarta")
 DUE = date(2026, 5, 10)
@@ -97,8 +95,8 @@ def test_the_hour_and_the_day_are_the_zones_own(zone, before_nine, nine):
     said = notice(STEPS, account, nine, [owed()])
     assert said is not None
     assert said.local_date == DUE
-    assert begun(STEPS, [zone], before_nine) == []
-    assert [day.local_date for day in begun(STEPS, [zone], nine)] == [DUE]
+    assert begun(STEPS.hour, [zone], before_nine) == []
+    assert [day.local_date for day in begun(STEPS.hour, [zone], nine)] == [DUE]
 
 
 def test_a_sale_after_the_hour_speaks_up_on_its_next_day_alone_but_is_listed():
@@ -116,37 +114,19 @@ def test_a_sale_after_the_hour_speaks_up_on_its_next_day_alone_but_is_listed():
     zone=st.sampled_from(["Asia/Jakarta", "Pacific/Apia", "America/St_Johns", "Pacific/Honolulu"]),
     hours=st.integers(0, 72),
     hour=st.integers(0, 23),
-    before=st.frozensets(st.integers(0, 30)),
-    after=st.frozensets(st.integers(1, 30)),
+    steps_of=st.frozensets(st.integers(-30, 30)),
 )
-def test_any_notice_is_of_its_day_and_lists_what_is_open(due, zone, hours, hour, before, after):
-    steps = Steps(hour, before, after)
+def test_any_notice_is_of_its_day_and_lists_what_is_open(due, zone, hours, hour, steps_of):
+    steps = Steps(hour, steps_of)
     account = replace(JAKARTA, time_zone=zone)
     now = datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hours)
     today = now.astimezone(ZoneInfo(zone)).date()
     invoices = [owed(today + timedelta(days=days), n) for n, days in enumerate(due)]
     said = notice(steps, account, now, invoices)
-    at_a_step = any(days in before or -days in after for days in due)
+    at_a_step = any(-days in steps_of for days in due)
     assert (said is not None) == (at_a_step and now.astimezone(ZoneInfo(zone)).hour >= hour)
     if said is not None:
         assert {i.invoice_id for i in said.overdue} == {i.invoice_id for i in invoices if i.due_on < today}
         assert all(i.due_on >= today for i in said.due)
         assert said.overdue or said.due
         assert said.local_date == today
-
-
-@pytest.mark.parametrize("days", ["[-1]", "[366]"])
-def test_steps_that_make_no_sense_stop_the_start(monkeypatch, days):
-    monkeypatch.setenv("CREDIT_DATABASE_URL", "postgres://x")
-    monkeypatch.setenv("CREDIT_NOTICE_DAYS_BEFORE", days)
-    with pytest.raises(ValidationError):
-        Settings()
-
-
-def test_the_steps_are_read_from_the_environment(monkeypatch):
-    monkeypatch.setenv("CREDIT_DATABASE_URL", "postgres://x")
-    monkeypatch.setenv("CREDIT_NOTICE_DAYS_BEFORE", "[5]")
-    assert (Settings().notice_days_before, Settings().notice_days_after) == ([5], [1, 7, 14])
-    monkeypatch.setenv("CREDIT_NOTICE_DAYS_AFTER", "[0]")  # on the due date itself nothing is overdue
-    with pytest.raises(ValidationError):
-        Settings()

@@ -159,15 +159,6 @@ async def test_a_hold_of_before_is_captured_though_the_account_is_blocked_since(
     assert (await credit.hold(customer, hold.hold_id)).state == holds_pb2.HOLD_STATE_CAPTURED
 
 
-async def test_how_long_the_shop_waits_is_a_setting(alone):
-    credit = await alone(SOLD, block_after_days=0)
-    customer = await owing(credit)
-    move(credit, datetime(2026, 5, 11, 3, tzinfo=UTC))
-    assert await outcome(credit, customer) == "APPROVED"
-    move(credit, datetime(2026, 5, 12, 3, tzinfo=UTC))
-    assert await outcome(credit, customer) == "OVERDUE"
-
-
 async def test_64_at_once_are_declined_and_64_after_the_payment_stay_within_the_limit(alone):
     credit = await alone(SOLD)
     customer = await credit.open(limit=100_000, net_days=10)

@@ -12,6 +12,8 @@ from credit.accounts.model import Key
 from credit.audit.checks import AUDIT
 from credit.holds.authorize import Ask, authorize
 from credit.holds.model import Till
+from credit.policies.codec import installed
+from credit.policies.store import Policies
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import accounts_pb2 as pb
@@ -236,7 +238,6 @@ async def statements(credit, *customers):
             amount=rupiah(1_000),
             ttl=None,
             usual_ttl=timedelta(minutes=15),
-            block_after_days=14,
             till=Till("s1"),
             at=credit.run.clock.now(),
         )
@@ -245,7 +246,7 @@ async def statements(credit, *customers):
     ran = []
     async with credit.run.pool.acquire() as conn, conn.transaction():
         with conn.query_logger(lambda record: ran.append(record.query)):
-            decided = await authorize(conn, asks, True)
+            decided = await authorize(Policies(installed()), conn, asks, True)
     assert [each.hold.state for each in decided] == ["PENDING"] * len(asks)
     return ran
 

@@ -117,6 +117,9 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
         "invoiceId": n.invoice_to_write_off,
         "reason": "moved away",
     },
+    "PolicyService/GetPolicy": lambda n: {"newest": True},
+    "PolicyService/SetPolicy": lambda n: {"requestId": fresh(), "policy": {"dunning": {"plugin": "ladder"}}},
+    "PolicyService/ListPlugins": lambda n: {},
     "StatementService/GetStatement": lambda n: {
         **_customer(n),
         "firstDay": {"year": 2026, "month": 1, "day": 1},

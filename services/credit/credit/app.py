@@ -13,8 +13,10 @@ from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
 from credit.notices import sweep as notices
-from credit.notices.model import Steps
 from credit.payments.rpc import PaymentService
+from credit.policies.codec import installed
+from credit.policies.rpc import PolicyService
+from credit.policies.store import Policies
 from credit.settings import Settings
 from credit.statements.rpc import StatementService
 from kit.events import Consumer
@@ -26,6 +28,7 @@ from langganan.credit.v1 import (
     holds_pb2_grpc,
     invoices_pb2_grpc,
     payments_pb2_grpc,
+    policies_pb2_grpc,
     statements_pb2_grpc,
 )
 
@@ -36,19 +39,17 @@ async def build(runtime: Runtime[Settings]) -> Service:
     """Wire the service for the role that the runtime names."""
     settings, clock = runtime.settings, runtime.clock
     pool = await runtime.pool()
-    batcher = authorizer(pool, settings.batch_max, settings.batch_queue_max)
+    policies = Policies(installed())
+    batcher = authorizer(pool, policies, settings.batch_max, settings.batch_queue_max)
     ttl = timedelta(seconds=settings.hold_ttl_s)
-    block = settings.block_after_days
-    steps = Steps(
-        settings.notice_hour, frozenset(settings.notice_days_before), frozenset(settings.notice_days_after)
-    )
     return Service(
         pool=pool,
         servicers=[
-            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock, block)),
-            (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl, block)),
+            (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock, policies)),
+            (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl)),
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
+            (policies_pb2_grpc.add_PolicyServiceServicer_to_server, PolicyService(pool, clock, policies)),
             (statements_pb2_grpc.add_StatementServiceServicer_to_server, StatementService(pool)),
             (exports_pb2_grpc.add_ExportServiceServicer_to_server, ExportService(pool)),
             (bookings_pb2_grpc.add_BookingServiceServicer_to_server, BookingService(pool)),
@@ -62,7 +63,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             lock=hears.lock,
             prefix=settings.topic_prefix,
         ),
-        sweeps=[expiry.sweep(), notices.sweep(steps)],
+        sweeps=[expiry.sweep(), notices.sweep(policies, settings.notice_hour)],
         audit=AUDIT,
         batchers=[batcher],
     )

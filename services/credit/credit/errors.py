@@ -244,6 +244,15 @@ class CreditBalanceExceeded(CreditError, FailedPrecondition):
         )
 
 
+class PolicyNotFound(CreditError, NotFound):
+    """The merchant has no such version."""
+
+    reason = "POLICY_NOT_FOUND"
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"there is no version {version} of the policy; ask for the newest")
+
+
 class Overpayment(CreditError, FailedPrecondition):
     """More than is owed."""
 

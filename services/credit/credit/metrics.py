@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge, Histogram
+
+from kit.metrics import SECONDS
 
 AUTHORISED = Counter(
     "langganan_credit_authorisations_total",
@@ -28,3 +30,13 @@ PAYOUTS = Counter("langganan_credit_payouts_total", "Credit balances returned to
 WRITE_OFFS = Counter("langganan_credit_write_offs_total", "Invoices of which the rest was given up")
 REMINDERS = Counter("langganan_credit_reminders_total", "Reminders by hand: DUE or OVERDUE", ["kind"])
 NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])
+PLUGIN_SECONDS = Histogram(
+    "langganan_credit_plugin_seconds",
+    "Seconds that a plugin takes for one decision, inside a transaction",
+    ["plugin"],
+    buckets=(0.00001, 0.0001, *SECONDS),
+)
+DUNNING_UNDECIDED = Gauge(
+    "langganan_credit_dunning_undecided",
+    "Merchants of whose customers nobody is reminded, because the plugin of their policy is missing or fails",
+)

@@ -291,6 +291,21 @@ CREATE TABLE public.payouts (
     CONSTRAINT payouts_amount_positive CHECK (((amount > 0) AND (credit_balance_after >= 0)))
 );
 
+CREATE TABLE public.policies (
+    merchant_id text NOT NULL,
+    version bigint NOT NULL,
+    request_id uuid NOT NULL,
+    fingerprint bytea NOT NULL,
+    effective_from timestamp with time zone NOT NULL,
+    set_at timestamp with time zone NOT NULL,
+    content jsonb NOT NULL
+);
+
+CREATE TABLE public.policy_heads (
+    merchant_id text NOT NULL,
+    version bigint NOT NULL
+);
+
 CREATE TABLE public.reminders (
     merchant_id text NOT NULL,
     request_id uuid NOT NULL,
@@ -412,6 +427,15 @@ ALTER TABLE public.payments
 ALTER TABLE ONLY public.payouts
     ADD CONSTRAINT payouts_pkey PRIMARY KEY (merchant_id, payout_id);
 
+ALTER TABLE ONLY public.policies
+    ADD CONSTRAINT policies_pkey PRIMARY KEY (merchant_id, version);
+
+ALTER TABLE ONLY public.policies
+    ADD CONSTRAINT policies_request_key UNIQUE (merchant_id, request_id);
+
+ALTER TABLE ONLY public.policy_heads
+    ADD CONSTRAINT policy_heads_pkey PRIMARY KEY (merchant_id);
+
 ALTER TABLE ONLY public.reminders
     ADD CONSTRAINT reminders_pkey PRIMARY KEY (merchant_id, request_id);
 
@@ -454,6 +478,8 @@ CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at
 CREATE INDEX payments_of_customer ON public.payments USING btree (merchant_id, customer_id, effective_at, payment_id);
 
 CREATE INDEX payouts_of_customer ON public.payouts USING btree (merchant_id, customer_id, paid_out_at, payout_id);
+
+CREATE INDEX policies_in_force ON public.policies USING btree (merchant_id, effective_from, version);
 
 CREATE INDEX reminders_of_customer ON public.reminders USING btree (merchant_id, customer_id, said_at, request_id);
 

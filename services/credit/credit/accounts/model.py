@@ -134,9 +134,9 @@ class Account:
         day = self.local_date(at)
         return next_on(day, self.due_day) if self.due_day else day + timedelta(days=self.net_days)
 
-    def is_blocked(self, oldest_due: date | None, at: datetime, after_days: int) -> bool:
-        """Whether the oldest open due date lies more than so many days before the local date of `at`."""
-        return oldest_due is not None and self.local_date(at) - oldest_due > timedelta(days=after_days)
+    def days_overdue(self, oldest_due: date | None, at: datetime) -> int:
+        """How many local days the oldest open due date lies before `at`; 0 where nothing is past due."""
+        return 0 if oldest_due is None else max(0, (self.local_date(at) - oldest_due).days)
 
 
 @dataclass(frozen=True, slots=True)

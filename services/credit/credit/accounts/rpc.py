@@ -10,17 +10,19 @@ from credit.accounts import changes, encode, store, stores
 from credit.accounts.model import Account
 from credit.callers import account_key
 from credit.errors import OverridePassed
+from credit.policies.store import Policies
 from credit.zones import known_zone
 from kit import batch, db, ids, neutral, paging
 from kit.clock import Clock
+from kit.errors import DomainError
 from langganan.credit.v1 import accounts_pb2, accounts_pb2_grpc
 
 
 class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     """The servicer; each change runs in a transaction of its own."""
 
-    def __init__(self, pool: db.Pool, clock: Clock, block_after_days: int) -> None:
-        self._pool, self._clock, self._block_after_days = pool, clock, block_after_days
+    def __init__(self, pool: db.Pool, clock: Clock, policies: Policies) -> None:
+        self._pool, self._clock, self._policies = pool, clock, policies
 
     async def OpenAccount(
         self, request: accounts_pb2.OpenAccountRequest, context: Any
@@ -180,7 +182,11 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
         now = self._clock.now()
         overdue, oldest_due = await store.overdue(conn, account, account.local_date(now))
-        blocked = account.is_blocked(oldest_due, now, self._block_after_days)
+        policy = await self._policies.of(conn, account.merchant_id, now)
+        try:
+            blocked = policy.blocks(account.days_overdue(oldest_due, now), account.posted)
+        except DomainError:  # nor does Authorize approve anything then
+            blocked = True
         rooms = await stores.rooms_of(conn, account)
         return encode.account(account, overdue, now, blocked=blocked, rooms=rooms)
 

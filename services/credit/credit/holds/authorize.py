@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -11,9 +11,11 @@ from google.type.money_pb2 import Money
 from credit import metrics
 from credit.accounts import encode, stores
 from credit.accounts import store as accounts
-from credit.accounts.model import Account, Key, StoreRoom
+from credit.accounts.model import Account, Key, Status, StoreRoom
 from credit.holds import store
 from credit.holds.model import Hold, HoldKey, State, Till, available, declined
+from credit.policies.model import Policy
+from credit.policies.store import Policies
 from kit import db
 from kit.batch import LOCKED, LockedType
 from kit.errors import DomainError, IdempotencyConflict
@@ -22,17 +24,13 @@ from kit.fingerprint import fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A wish to keep credit aside; ttl is what the till asked for, None: `usual_ttl`.
-
-    Declined once an open invoice is due for more than `block_after_days` local days.
-    """
+    """A wish to keep credit aside; ttl is what the till asked for, None: `usual_ttl`."""
 
     key: Key
     hold_id: str
     amount: Money
     ttl: timedelta | None
     usual_ttl: timedelta
-    block_after_days: int
     till: Till
     at: datetime
     dry_run: bool = False
@@ -66,11 +64,17 @@ class Decided:
     account: Account
 
 
-async def authorize(conn: db.Conn, asks: Sequence[Ask], wait: bool) -> list[Decided | Exception | LockedType]:
-    """Decide a list of requests in order; the lock of each account guards its holds and balances."""
+async def authorize(
+    policies: Policies, conn: db.Conn, asks: Sequence[Ask], wait: bool
+) -> list[Decided | Exception | LockedType]:
+    """Decide a list of requests in order; the lock of each account guards its holds and balances.
+
+    Each shop's policy is the one in force at the batch's latest request.
+    """
     ours = await accounts.lock(conn, {a.key for a in asks if not a.dry_run}, wait=wait)
-    known = await store.read_for_authorize(conn, [(a.key, a.hold_id) for a in asks])
-    fold = _Fold()
+    asked = [(a.key, a.hold_id) for a in asks]
+    known, versions = await store.read_for_authorize(conn, asked, max(a.at for a in asks))
+    fold = _Fold(await policies.versions(conn, versions))
     for ask, found in zip(asks, known, strict=True):
         fold.know(ask, found)
     limited = [a.at_store for a, found in zip(asks, known, strict=True) if found.store_limited]
@@ -104,7 +108,8 @@ async def _write(
 class _Fold:
     """The accounts and holds of a batch; each decision sees those before it."""
 
-    def __init__(self) -> None:
+    def __init__(self, policies: Mapping[str, Policy]) -> None:
+        self._policies = policies
         self._accounts: dict[Key, Account] = {}
         self._oldest_due: dict[Key, date | None] = {}
         self._holds: dict[HoldKey, Hold] = {}
@@ -134,8 +139,8 @@ class _Fold:
 
     def _hold(self, ask: Ask, account: Account) -> Hold:
         amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
-        blocked = account.is_blocked(self._oldest_due[ask.key], ask.at, ask.block_after_days)
         room = self.rooms.get(ask.at_store)
+        blocked = self._is_blocked(ask, account)
         reason = declined(account, amount or 0, ask.at, blocked=blocked, room=room)
         return Hold(
             merchant_id=ask.key.merchant_id,
@@ -151,6 +156,13 @@ class _Fold:
             till=ask.till,
             store_limited=account.store_limited,
         )
+
+    def _is_blocked(self, ask: Ask, account: Account) -> bool:
+        """Ask the shop's policy, where nothing else declines already; raise what is wrong with its plugin."""
+        if account.status is not Status.ACTIVE or account.erased:
+            return False
+        late = account.days_overdue(self._oldest_due[ask.key], ask.at)
+        return self._policies[ask.key.merchant_id].blocks(late, account.posted)
 
 
 def _same(ask: Ask, before: Hold) -> Hold:

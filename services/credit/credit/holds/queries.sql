@@ -1,6 +1,7 @@
 -- name: read_for_authorize
 -- One row a request, in order: the account if it is known, since when the longest due of its open invoices
--- is due, the hold if its id is.
+-- is due, the hold if its id is. The first row says which version of its policy decides for each shop, in the
+-- order of :shops, 0 for none: one probe of an index a shop, however many requests it has here.
 SELECT
     a.merchant_id,
     a.customer_id,
@@ -38,7 +39,19 @@ SELECT
     h.invoice_id,
     h.fingerprint,
     h.decided_at,
-    h.expires_at
+    h.expires_at,
+    CASE WHEN k.position = 1 THEN (
+        SELECT array_agg(
+            coalesce((
+                SELECT p.version
+                FROM policies AS p
+                WHERE p.merchant_id = s.merchant_id AND p.effective_from <= :at::timestamptz
+                ORDER BY p.effective_from DESC, p.version DESC
+                LIMIT 1
+            ), 0) ORDER BY s.position
+        )
+        FROM unnest(:shops::text[]) WITH ORDINALITY AS s (merchant_id, position)
+    ) END AS policy_versions
 FROM
     unnest(:merchants::text[], :customers::text[], :hold_ids::uuid[])
     WITH ORDINALITY AS k (merchant_id, customer_id, hold_id, position)

@@ -20,6 +20,7 @@ from credit.holds.keep import Longer, keep
 from credit.holds.model import Hold, HoldKey, State
 from credit.holds.stream import SHAPE
 from credit.holds.void import Give, void
+from credit.policies.store import Policies
 from kit import batch, db, ids
 from kit.auth import caller
 from kit.clock import Clock
@@ -30,12 +31,12 @@ from langganan.credit.v1 import holds_pb2, holds_pb2_grpc
 Authorizer = batch.Batcher[Ask, Decided]
 
 
-def authorizer(pool: db.Pool, max_batch: int, max_queue: int) -> Authorizer:
+def authorizer(pool: db.Pool, policies: Policies, max_batch: int, max_queue: int) -> Authorizer:
     """The batches in which Authorize runs."""
     return batch.Batcher(
         "authorize",
         pool,
-        authorize,
+        partial(authorize, policies),
         key=lambda ask: ask.key,
         merchant=lambda ask: ask.key.merchant_id,
         max_batch=max_batch,
@@ -46,11 +47,8 @@ def authorizer(pool: db.Pool, max_batch: int, max_queue: int) -> Authorizer:
 class HoldService(holds_pb2_grpc.HoldServiceServicer):
     """The servicer; Authorize, single or streamed, shares batches, all else has transactions of its own."""
 
-    def __init__(
-        self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta, block_after_days: int
-    ) -> None:
-        self._pool, self._clock, self._batcher = pool, clock, batcher
-        self._ttl, self._block_after_days = ttl, block_after_days
+    def __init__(self, pool: db.Pool, clock: Clock, batcher: Authorizer, ttl: timedelta) -> None:
+        self._pool, self._clock, self._batcher, self._ttl = pool, clock, batcher, ttl
 
     async def Authorize(
         self, request: holds_pb2.AuthorizeRequest, context: Any
@@ -77,7 +75,6 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             amount=amount,
             ttl=request.ttl.ToTimedelta() if request.HasField("ttl") else None,
             usual_ttl=self._ttl,
-            block_after_days=self._block_after_days,
             till=till(request.origin, request.recognised_by),
             at=self._clock.now(),
             dry_run=request.dry_run,

@@ -32,22 +32,35 @@ class Known:
         return self.account is not None and self.account.store_limited
 
 
-async def read_for_authorize(conn: db.Conn, asked: Sequence[tuple[Key, str]]) -> list[Known]:
-    """Return what is known of each (account, hold id), in one statement; the accounts are locked."""
+async def read_for_authorize(
+    conn: db.Conn, asked: Sequence[tuple[Key, str]], at: datetime
+) -> tuple[list[Known], dict[str, int]]:
+    """Return what is known of each (account, hold id), and each merchant's policy version in force at `at`.
+
+    In one statement; the accounts are locked. Version 0: the merchant has set no policy.
+    """
+    shops = sorted({key.merchant_id for key, _ in asked})
     rows = queries.read_for_authorize(
         conn,
+        shops=shops,
+        at=at,
         merchants=[key.merchant_id for key, _ in asked],
         customers=[key.customer_id for key, _ in asked],
         hold_ids=[hold_id for _, hold_id in asked],
     )
-    return [
-        Known(
-            None if row["status"] is None else accounts.decode(row),
-            None if row["state"] is None else decode(row),
-            row["oldest_due"],
+    versions: dict[str, int] = {}
+    known: list[Known] = []
+    async for row in rows:
+        if row["policy_versions"] is not None:
+            versions = dict(zip(shops, row["policy_versions"], strict=True))
+        known.append(
+            Known(
+                None if row["status"] is None else accounts.decode(row),
+                None if row["state"] is None else decode(row),
+                row["oldest_due"],
+            )
         )
-        async for row in rows
-    ]
+    return known, versions
 
 
 async def read(conn: db.Conn, keys: Iterable[HoldKey]) -> dict[HoldKey, Hold]:

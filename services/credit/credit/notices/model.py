@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -17,28 +17,24 @@ LISTED_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """When notices go out: from `hour` o'clock local time, `before` and `after` days around a due date.
-
-    `before` holds 0 for the due date itself; `after` begins at 1.
-    """
+    """When notices go out: from `hour` o'clock local time, on these local days counted from a due date."""
 
     hour: int
-    before: frozenset[int]
-    after: frozenset[int]
+    days: frozenset[int]
 
     @property
     def horizon(self) -> timedelta:
-        """How far ahead a notice looks for what is due soon."""
-        return timedelta(days=max(self.before, default=0))
+        """How far ahead a notice looks for what is due soon: as far as the first reminder does."""
+        return timedelta(days=max(0, -min(self.days, default=0)))
 
     def due_dates(self, today: date) -> list[date]:
         """The due dates of which a notice speaks up today."""
-        ahead = [today + timedelta(days=days) for days in self.before]
-        return ahead + [today - timedelta(days=days) for days in self.after]
+        return [today - timedelta(days=days) for days in self.days]
 
-    def begins(self, zone: str, today: date) -> datetime:
-        """The instant at which a zone's notices of a local day begin, in UTC."""
-        return datetime.combine(today, time(self.hour), ZoneInfo(zone)).astimezone(UTC)
+
+def begins(hour: int, zone: str, today: date) -> datetime:
+    """The instant at which a zone's notices of a local day begin, in UTC."""
+    return datetime.combine(today, time(hour), ZoneInfo(zone)).astimezone(UTC)
 
 
 class Day(NamedTuple):
@@ -47,6 +43,18 @@ class Day(NamedTuple):
     zone: str
     local_date: date
     begins: datetime
+
+
+class Ladders(NamedTuple):
+    """The steps of every merchant: its `own`, none for the `silent`, `usual` for all others."""
+
+    usual: Steps
+    own: Mapping[str, Steps]
+    silent: Collection[str] = ()
+
+    def of(self, merchant_id: str) -> Steps:
+        """The steps of a merchant of whose customers something is said."""
+        return self.own.get(merchant_id, self.usual)
 
 
 class Kind(StrEnum):
@@ -85,14 +93,14 @@ def by_hand(account: Account, now: datetime, invoices: Sequence[Invoice]) -> Not
     )
 
 
-def begun(steps: Steps, zones: Iterable[str], now: datetime) -> list[Day]:
+def begun(hour: int, zones: Iterable[str], now: datetime) -> list[Day]:
     """Return the local day of each zone in which it is `hour` o'clock or later at `now`."""
     days: list[Day] = []
     for zone in zones:
         today = now.astimezone(ZoneInfo(zone)).date()
-        begins = steps.begins(zone, today)
-        if begins <= now:
-            days.append(Day(zone, today, begins))
+        start = begins(hour, zone, today)
+        if start <= now:
+            days.append(Day(zone, today, start))
     return days
 
 
@@ -103,9 +111,9 @@ def notice(steps: Steps, account: Account, now: datetime, invoices: Sequence[Inv
     and nobody is reminded of a sale of the same afternoon; then it lists all that is open by now.
     """
     today = account.local_date(now)
-    begins = steps.begins(account.time_zone, today)
+    start = begins(steps.hour, account.time_zone, today)
     steps_of_today = steps.due_dates(today)
-    if begins > now or not any(i.due_on in steps_of_today and i.issued_at < begins for i in invoices):
+    if start > now or not any(i.due_on in steps_of_today and i.issued_at < start for i in invoices):
         return None
     longest_first = sorted(invoices, key=lambda i: (i.due_on, i.invoice_id))
     return Notice(

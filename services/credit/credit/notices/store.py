@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from credit.accounts.model import Key
-from credit.notices.model import Day, Notice
+from credit.notices.model import Day, Ladders, Notice
 from kit import db
 
 queries = db.load(__file__)
 
 
-async def claim(conn: db.Conn, steps: Sequence[tuple[Day, date]], size: int) -> set[Key]:
-    """Lock up to `size` accounts of which something is to be said: (local day, due date at a step of it).
+async def claim(conn: db.Conn, days: Sequence[Day], steps: Ladders, size: int) -> set[Key]:
+    """Lock up to `size` accounts of which something is to be said on these local days.
 
     Read only in a later statement: it alone sees what the last holder of a lock committed.
     """
-    rows = queries.claim(
-        conn,
-        zones=[day.zone for day, _ in steps],
-        local_dates=[day.local_date for day, _ in steps],
-        begins=[day.begins for day, _ in steps],
-        due_dates=[due_on for _, due_on in steps],
-        size=size,
-    )
+    rows = queries.claim(conn, **claim_columns(days, steps), size=size)
     return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+
+
+def claim_columns(days: Sequence[Day], steps: Ladders) -> dict[str, list[Any]]:
+    """Return what the claim is told, in the order of the statement."""
+    usual = [(day, due_on) for day in days for due_on in steps.usual.due_dates(day.local_date)]
+    own = [(merchant_id, day) for merchant_id, each in steps.own.items() for day in each.days]
+    return {
+        "zones": [day.zone for day in days],
+        "local_dates": [day.local_date for day in days],
+        "begins": [day.begins for day in days],
+        "usual_zones": [day.zone for day, _ in usual],
+        "usual_local_dates": [day.local_date for day, _ in usual],
+        "usual_begins": [day.begins for day, _ in usual],
+        "usual_due_dates": [due_on for _, due_on in usual],
+        "unusual": [*steps.own, *steps.silent],
+        "own_merchants": [merchant_id for merchant_id, _ in own],
+        "own_days": [day for _, day in own],
+    }
 
 
 async def add(conn: db.Conn, notices: Sequence[Notice], at: datetime) -> list[Notice]:

@@ -1,0 +1,1 @@
+"""Limits by policy: what customers bought, and the limit that a plugin makes of it once a local month."""

@@ -1,0 +1,1 @@
+"""Policies: how a merchant gives credit, in versions that never change."""
