@@ -55,6 +55,43 @@ async def test_a_poll_is_applied_wave_by_wave_with_one_call_a_type(shop, event: 
     assert await shop.effects("K3") == ["buy 3", "give back 3", "buy again"]
 
 
+def folding(shop):
+    """A consumer whose handler for "bought" takes several events of a customer in one call."""
+    handlers = {
+        "bought": Handler(StringValue, shop.apply, folds=True),
+        "returned": Handler(StringValue, shop.apply),
+    }
+    return shop.consumer(handlers=handlers)
+
+
+async def test_a_handler_that_folds_gets_a_backlog_in_few_calls_and_in_order(shop, event: Event) -> None:
+    await shop.deliver(
+        *(event(f"buy {n}", key=f"K{n % 4}") for n in range(20)),
+        event("give back", key="K3", type="returned"),
+        event("buy again", key="K3"),
+        to=folding(shop),
+    )
+    assert shop.calls == [("bought", 20), ("returned", 1), ("bought", 1)]
+    bought = [f"buy {n}" for n in (3, 7, 11, 15, 19)]
+    assert await shop.effects("K3") == [*bought, "give back", "buy again"]
+
+
+async def test_what_is_refused_in_a_folded_call_holds_what_is_behind_it(shop, event: Event) -> None:
+    events = (event("tea"), event("return later"), event("salt"), event("rice", key="BUDI"))
+    await shop.deliver(*events, to=folding(shop))
+    assert await shop.effects("ANI") == ["tea"]
+    assert await shop.effects("BUDI") == ["rice"]
+    assert await shop.parked() == [("return later", "NOT_YET"), ("salt", "BEHIND")]
+
+
+async def test_the_last_of_a_folded_call_is_refused_alone(shop, event: Event) -> None:
+    events = (event("tea"), event("return later"), event("rice", key="BUDI"))
+    await shop.deliver(*events, to=folding(shop))
+    assert shop.calls == [("bought", 3)]
+    assert sorted(await shop.effects()) == ["rice", "tea"]
+    assert await shop.parked() == [("return later", "NOT_YET")]
+
+
 async def test_a_poisoned_event_parks_its_customer_and_nobody_else(shop, event: Event) -> None:
     shop.broken = {"poison"}
     await shop.deliver(

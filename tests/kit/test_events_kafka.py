@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from google.protobuf.wrappers_pb2 import StringValue
 from prometheus_client import REGISTRY
 
-from kit.events import Outgoing, Relay, topics
+from kit.events import Handler, Outgoing, Relay, topics
 from kit.events.consumer import APART_SECONDS
 from kit.events.envelope import as_record
 from kit.events.rewind import GroupActive, rewind
@@ -52,6 +54,36 @@ async def test_what_is_published_is_applied_in_order_for_each_customer(
         expected = [f"{r}.{n}" for r in range(5) for n in range(200) if n % 11 == k]
         assert await shop.effects(f"K{k}") == expected
     assert await shop.waiting() == []
+
+
+async def test_a_backlog_is_applied_once_and_in_order_though_one_of_its_transactions_fails(
+    shop, event: Event, kafka_bootstrap: str, prefix: str
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
+    await producer.start()
+    try:
+        for n in range(1_500):
+            record = as_record(event(f"{n}", key=f"K{n % 11}"), prefix + "customers", n)
+            await producer.send(record.topic, record.value, record.key, headers=record.headers)
+        await producer.flush()
+    finally:
+        await producer.stop()
+    failed: list[str] = []
+
+    async def apply(conn, events):
+        if not failed and any(e.payload.value == "700" for e in events):
+            failed.append("full")
+            raise asyncpg.DiskFullError("full")
+        return await shop.apply(conn, events)
+
+    consumer = shop.consumer(
+        kafka_bootstrap, prefix, handlers={"bought": Handler(StringValue, apply, folds=True)}
+    )
+    shop.start(consumer.run())
+    await eventually(lambda: settled_with(shop, consumer, 1_500), within=30)
+    assert failed == ["full"]
+    for k in range(11):
+        assert await shop.effects(f"K{k}") == [f"{n}" for n in range(1_500) if n % 11 == k]
 
 
 async def test_events_that_trickle_in_are_taken_together(

@@ -1,5 +1,7 @@
 """Waves: what makes one call a type and wave safe."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +40,16 @@ def test_groups_by_type_keep_the_order_within_a_type(events: list[tuple[str, str
     for kind, group in groups.items():
         assert all(event[1][1] == kind for event in group)
         assert group == sorted(group)
+
+
+@given(EVENTS)
+def test_what_a_handler_folds_shares_a_wave_and_keeps_its_place(events: list[tuple[str, str]]) -> None:
+    numbered = list(enumerate(events))
+    cut = waves.cut(numbered, lambda e: e[1][0], lambda e: "bought" if e[1][1] == "bought" else None)
+    for customer in "ABCDE":
+        mine = [[e for e in wave if e[1][0] == customer] for wave in cut]
+        assert [e for wave in mine for e in wave] == [e for e in numbered if e[1][0] == customer]
+        for wave, following in itertools.pairwise(mine):
+            kinds = [kind for _, (_, kind) in wave]
+            assert kinds == ["returned"] or set(kinds) <= {"bought"}
+            assert not (kinds and following and kinds[-1] == following[0][1][1] == "bought")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
 import structlog
 
@@ -38,7 +38,7 @@ class Applier:
 
         Raises TooManyPoisoned, or what says that the database cannot at present.
         """
-        way: Way = self._together
+        way: Way = self._folded
         for attempt in range(ATTEMPTS):
             try:
                 await self._transaction(envelopes, told, way)
@@ -48,6 +48,9 @@ class Applier:
                 if attempt == ATTEMPTS - 1:
                     raise
                 await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
+            except trouble.Overtaken:
+                metrics.CONSUMER_RETRIES.labels(self._group, "unfolded").inc()
+                way = self._in_waves
             except (trouble.TooManyPoisoned, *db.LOST, *trouble.UNABLE):
                 raise
             except Exception as error:
@@ -84,17 +87,28 @@ class Applier:
         await parking.park(conn, parked)
         return parked
 
-    async def _together(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
-        """The usual way: one call a wave and type, no savepoints; any exception undoes the whole poll."""
+    async def _folded(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
+        """The usual way: what a handler folds of a customer goes to it in one call."""
+        return await self._together(conn, fresh, lambda e: e.type if self._handlers[e.type].folds else None)
+
+    async def _in_waves(self, conn: Conn, fresh: list[Envelope]) -> list[Parked]:
+        """One event of a customer a call, so that one that is refused holds those behind it."""
+        return await self._together(conn, fresh, lambda e: None)
+
+    async def _together(
+        self, conn: Conn, fresh: list[Envelope], folds: Callable[[Envelope], Hashable]
+    ) -> list[Parked]:
+        """One call a wave and type, no savepoints; any exception undoes the whole poll."""
         decoded = [self._decode(envelope) for envelope in fresh]
         await self._lock(conn, decoded)
         received = {envelope.id: event for envelope, event in zip(fresh, decoded, strict=True)}
         blocks = await parking.blocks(conn, fresh)
         parked: list[Parked] = []
-        for wave in waves.cut(fresh, lambda e: e.customer):
+        for wave in waves.cut(fresh, lambda e: e.customer, folds):
             free = _free(wave, blocks, parked)
             for kind, group in waves.by_type(free, lambda e: e.type).items():
                 refusals = await self._call(conn, kind, [received[e.id] for e in group])
+                _look_behind(group, refusals)
                 for envelope, refusal in zip(group, refusals, strict=True):
                     if refusal is not None:
                         _refuse(envelope, refusal, blocks, parked, conn)
@@ -151,6 +165,16 @@ def _free(wave: list[Envelope], blocks: Blocks, parked: list[Parked]) -> list[En
         else:
             free.append(envelope)
     return free
+
+
+def _look_behind(group: list[Envelope], refusals: Refusals) -> None:
+    """Raise Overtaken when a call refused an event and applied one of its customer behind it."""
+    refused: set[tuple[str, str]] = set()
+    for envelope, refusal in zip(group, refusals, strict=True):
+        if envelope.customer in refused:
+            raise trouble.Overtaken
+        if refusal is not None:
+            refused.add(envelope.customer)
 
 
 def _refuse(envelope: Envelope, error: Exception, blocks: Blocks, parked: list[Parked], conn: Conn) -> None:

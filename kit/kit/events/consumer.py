@@ -17,22 +17,23 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from kit import db, failpoints, metrics
 from kit.db import Pool
-from kit.events import heard, membership, progress, replay, trouble
+from kit.events import heard, membership, polls, progress, replay, trouble
 from kit.events.apply import Applier
 from kit.events.envelope import Record, event_type, open_record
 from kit.events.handlers import Handler, Lock, no_lock
 from kit.events.monitor import Monitor
+from kit.events.polls import Polled
 from kit.events.replay import Replayed
 
 log = structlog.get_logger(__name__)
 
 POLL_MS = 200
-APART_SECONDS = 0.05  # from poll to poll at least: events gather, and five cost little more than one
+# From poll to poll at least, unless more is waiting: events gather, and five cost little more than one.
+APART_SECONDS = 0.05
 COMMIT_SECONDS = 0.25  # offsets may lag behind effects; the inbox knows what comes again
 BACKOFF_SECONDS = (0.1, 5.0)
 LEAVE_SECONDS = 10.0
 LAST_COMMIT_SECONDS = 2.0
-Polled = Mapping[TopicPartition, Sequence[Any]]
 State = Literal["starting", "running", "away", "stopped", "ended"]
 
 
@@ -41,6 +42,7 @@ class Consumer:
 
     `topics` without prefix. `lock(conn, events)` is called once a transaction before all handlers: it
     opens the missing accounts and locks all that the events name, in (merchant, customer) order.
+    `max_records`: of one transaction.
     """
 
     def __init__(
@@ -200,11 +202,12 @@ class Consumer:
         while True:
             # After a pause an event is taken at once; in a stream of them polls are this far apart.
             await asyncio.sleep(max(0.0, polled_at + APART_SECONDS - time.monotonic()))
-            polled: Polled = await kafka.getmany(timeout_ms=POLL_MS, max_records=self._limit)
+            limit = self._limit * polls.LANES
+            polled = await polls.take(kafka, POLL_MS, limit)
             if not polled:
                 await self._commit(kafka)
                 continue
-            if any(_events(polled)):
+            if polls.size(polled) < limit and any(_events(polled)):
                 polled_at = time.monotonic()
             self._in_flight = True
             self._monitor.begin(polled)
@@ -235,7 +238,12 @@ class Consumer:
             await self._commit(kafka)
 
     async def _round(self, polled: Polled) -> None:
-        await self.process([record for batch in polled.values() for record in batch])
+        lanes = polls.lanes(polled, self._limit)
+        # All come to their end before a failure is told: what is put back is in nobody's hand.
+        ends = await asyncio.gather(*(self._in_turn(parts) for parts in lanes), return_exceptions=True)
+        failures = [end for end in ends if end is not None]
+        if failures:
+            raise next((f for f in failures if isinstance(f, trouble.TooManyPoisoned)), failures[0])
         if events := list(_events(polled)):
             failpoints.hit("consumer-applied")
             metrics.POLL_SIZE.labels(self._group).observe(len(events))
@@ -244,6 +252,10 @@ class Consumer:
             self._uncommitted[partition] = batch[-1].offset + 1
         self._failures = 0
         self._limit = min(self._max_records, self._limit * 2)
+
+    async def _in_turn(self, parts: Sequence[Sequence[Record]]) -> None:
+        for records in parts:
+            await self.process(records)
 
     async def _commit(self, kafka: AIOKafkaConsumer) -> None:
         """Commit the offsets of what has been applied; whoever has the partition now may repeat some."""

@@ -28,10 +28,14 @@ class Handler:
 
     `apply` raises, or returns one Exception or None an event. NotYet parks the event for a later try;
     any other exception parks it, and what comes behind it for that customer, until staff replay it.
+
+    `folds`: the list may hold several events of a customer, in order, and each is judged as what those before
+    it leave; so a backlog is few calls. Otherwise a list holds one of each customer.
     """
 
     payload: type[Message]
     apply: Apply
+    folds: bool = False
 
 
 async def no_lock(conn: Conn, events: list[Received]) -> None:

@@ -19,6 +19,10 @@ class EventFailed(Exception):
     """A handler failed in a way that only looks like a lost connection."""
 
 
+class Overtaken(Exception):
+    """A call that folds applied an event whose customer's event before it, in the same call, was refused."""
+
+
 class TooManyPoisoned(Exception):
     """So many customers at once cannot all have bad data; the fault is in the code."""
 

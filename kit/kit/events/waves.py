@@ -1,4 +1,7 @@
-"""Cuts a poll into waves: wave k holds the k-th event of each customer, so a wave can be applied at once."""
+"""Cuts a poll into waves that can be applied at once: wave k holds the k-th run of each customer.
+
+A run is one event, or as many of one kind in a row as its handler folds.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,23 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def cut(events: Iterable[T], customer: Callable[[T], Hashable]) -> list[list[T]]:
-    """Return the waves in order; the order of one customer's events is kept across them."""
-    seen: dict[Hashable, int] = {}
+def cut(
+    events: Iterable[T],
+    customer: Callable[[T], Hashable],
+    folds: Callable[[T], Hashable] = lambda event: None,
+) -> list[list[T]]:
+    """Return the waves in order; the order of one customer's events is kept in and across them.
+
+    `folds`: what kind an event is of, if it may share a wave with its customer's one before it of that kind.
+    """
+    seen: dict[Hashable, tuple[int, Hashable]] = {}
     waves: list[list[T]] = []
     for event in events:
-        who = customer(event)
-        number = seen.get(who, 0)
-        seen[who] = number + 1
+        who, kind = customer(event), folds(event)
+        number, before = seen.get(who, (-1, None))
+        if kind is None or kind != before:
+            number += 1
+        seen[who] = number, kind
         if number == len(waves):
             waves.append([])
         waves[number].append(event)

@@ -19,8 +19,8 @@ HANDLERS: Mapping[str, Handler] = {
     "customer-registered": Handler(customers_pb2.CustomerRegistered, customer.customer_registered),
     "customer-merged": Handler(customers_pb2.CustomerMerged, customer.customer_merged),
     "customer-erased": Handler(customers_pb2.CustomerErased, customer.customer_erased),
-    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, sale.purchase_completed),
-    "purchase-returned": Handler(purchases_pb2.PurchaseReturned, sale.purchase_returned),
+    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, sale.purchase_completed, folds=True),
+    "purchase-returned": Handler(purchases_pb2.PurchaseReturned, sale.purchase_returned, folds=True),
 }
 
 _KEYS: Mapping[str, Callable[[Received], list[Key]]] = {
