@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.accounts.model import Account, Status, next_on, suspended
+from credit.accounts.model import (
+    Account,
+    Cause,
+    Effect,
+    Key,
+    Override,
+    Status,
+    StoreRoom,
+    book,
+    next_on,
+    suspended,
+)
 from credit.policies import codec
-from tests.credit.models import AT, KEY, account
+from tests.credit.models import AT, KEY, account, entry
 
 
 @pytest.mark.parametrize(
@@ -71,3 +83,67 @@ def test_a_fixed_day_of_the_month_is_the_next_one_after_the_sale(day, due_day, d
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.integers(1, 31))
 def test_a_fixed_day_of_the_month_comes_within_a_month_and_never_at_once(day, due_day):
     assert day < next_on(day, due_day) <= day + timedelta(days=31)
+
+
+@pytest.mark.parametrize(
+    ("of", "available"),
+    [
+        (account(), 100),
+        (account(posted=40, held=30, credit_balance=5), 35),
+        (account(posted=101), 0),
+        (account(override=Override(150, AT + timedelta(seconds=1))), 150),
+        (account(override=Override(150, AT)), 100),
+        (account(erased=True), 0),
+        *((account(status=status), 0) for status in Status if status is not Status.ACTIVE),
+    ],
+)
+def test_what_is_left_to_spend(of, available):
+    assert of.available_at(AT) == available
+
+
+def test_what_a_sale_opens_has_the_sales_currency_and_zone_and_none_of_the_terms_known_before():
+    before = account(status=Status.UNOPENED, limit=70, net_days=30, due_day=5, revision=3, limit_wished=9)
+    assert suspended(before, "JPY", 2, "Asia/Makassar", AT) == replace(
+        before,
+        status=Status.SUSPENDED,
+        currency_code="JPY",
+        minor_digits=2,
+        time_zone="Asia/Makassar",
+        limit=0,
+        net_days=0,
+        due_day=0,
+        opened_at=AT,
+        revision=4,
+    )
+
+
+def test_nothing_that_staff_wrote_of_an_erased_customer_is_kept():
+    assert account().kept("moved away") == "moved away"
+    assert account(erased=True).kept("moved away") == ""
+
+
+def test_booking_moves_what_is_owed_and_the_credit_balance_by_every_line():
+    lines = [
+        entry(Cause.PURCHASE, "p1", "t1", Effect.CHARGED, 50),
+        entry(Cause.PURCHASE, "p1", "t1", Effect.CREDIT_USED, -20, -20),
+    ]
+    assert book(account(posted=7, credit_balance=20), lines) == account(posted=37, credit_balance=0)
+
+
+@pytest.mark.parametrize(
+    ("posted", "credit", "what"),
+    [(-1, 0, "what is owed cannot be negative"), (0, -1, "a credit balance cannot be negative")],
+)
+def test_no_line_of_the_ledger_takes_more_than_there_is(posted, credit, what):
+    line = entry(Cause.PAYMENT, "p", "", Effect.PAID, posted, credit)
+    with pytest.raises(AssertionError, match=rf"^{what}$"):
+        book(account(), [line])
+
+
+def test_an_account_is_named_by_merchant_and_customer():
+    assert account().key == KEY == Key("toko", "customer")
+
+
+@pytest.mark.parametrize(("used", "left"), [(0, 30), (29, 1), (30, 0), (31, 0)])
+def test_what_a_store_has_left_is_its_limit_less_what_counts_against_it(used, left):
+    assert StoreRoom("s1", 30, used).left == left

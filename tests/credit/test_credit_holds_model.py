@@ -9,8 +9,8 @@ import pytest
 
 from credit.accounts.model import Override, Status, StoreRoom
 from credit.holds import say
-from credit.holds.model import Reason, State, available, declined, lapse
-from tests.credit.models import AT, account, hold
+from credit.holds.model import HoldKey, Reason, State, available, declined, extend, lapse
+from tests.credit.models import AT, KEY, account, hold
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,26 @@ def test_amounts_are_said_as_people_write_them(minor, code, digits, language, te
 def test_every_decline_has_a_sentence(language):
     for reason in Reason:
         assert "{" not in say.sentence(reason, "Rp1", language)
+
+
+@pytest.mark.parametrize(("minutes", "until"), [(20, 20), (15, 15), (10, 15)])
+def test_a_hold_that_is_extended_is_kept_from_its_decision_on_and_never_shorter_than_before(minutes, until):
+    kept = replace(hold(), expires_at=AT + timedelta(minutes=15))
+    after = extend(kept, timedelta(minutes=minutes))
+    assert after == replace(kept, expires_at=AT + timedelta(minutes=until))
+
+
+def test_what_has_no_end_is_not_extended():
+    with pytest.raises(AssertionError, match=r"^what is pending has an end$"):
+        extend(hold(State.VOIDED), timedelta(minutes=1))
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_a_pending_hold_keeps_credit_aside(state):
+    assert hold(state).held == (50 if state is State.PENDING else 0)
+
+
+def test_a_hold_belongs_to_an_account_and_is_named_by_merchant_and_id():
+    assert hold().key == HoldKey("toko", "h")
+    assert hold().account_key == KEY
+    assert hold(State.PENDING, None).held == 0
