@@ -18,7 +18,7 @@ from langganan.customers.v1 import erasures_pb2, exports_pb2, profiles_pb2, prof
 from langganan.loyalty.v1 import accounts_pb2 as points_pb2
 from local.demo.gateway import Gateway
 from local.stack import Stack
-from tests.system.trade import ORIGIN, Trade, rupiah
+from tests.system.trade import ORIGIN, Trade, operate, rupiah
 
 ERASED = erasures_pb2.ERASURE_STATE_ERASED
 
@@ -175,7 +175,7 @@ async def taken_out(stack: Stack, database: str, table: str, where: str) -> Asyn
 async def reconciled(trade: Trade, purchase_id: str) -> tuple[int, set[tuple[str, str]]]:
     """Reconcile today; (exit code, (check, customer) of what is said of a purchase). The gauge agrees."""
     day = trade.stack.clock.now().date().isoformat()
-    code, said = await trade.command("customers", "reconcile", "--day", day, "--show", "1000")
+    code, said = await operate(trade.stack, "customers", "reconcile", "--day", day, "--show", "1000")
     found = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert code == (1 if found else 0), said
     await trade.stack.settled()
@@ -207,8 +207,14 @@ async def test_what_is_right_stays_when_everything_is_said_again(trade: Trade) -
     await trade.stack.settled()
     right = [await trade.books(one) for one in customers]
     for _ in range(2):
-        code, said = await trade.command(
-            "customers", "republish", "--from", "2026-01-01T00:00:00Z", "--to", "2027-12-31T00:00:00Z"
+        code, said = await operate(
+            trade.stack,
+            "customers",
+            "republish",
+            "--from",
+            "2026-01-01T00:00:00Z",
+            "--to",
+            "2027-12-31T00:00:00Z",
         )
         assert code == 0, said
         await trade.stack.settled()
@@ -218,20 +224,26 @@ async def test_what_is_right_stays_when_everything_is_said_again(trade: Trade) -
 async def test_the_operators_commands_of_customers_say_what_they_did(trade: Trade, tmp_path: Path) -> None:
     gone = await trade.register()
     assert await erase(trade, gone) == ERASED
-    code, said = await trade.command("customers", "audit")
+    code, said = await operate(trade.stack, "customers", "audit")
     assert code == 0, said
-    code, said = await trade.command("customers", "erasures")
+    code, said = await operate(trade.stack, "customers", "erasures")
     assert code == 0, said
     assert gone in [json.loads(line)["customer_id"] for line in said.splitlines() if line.startswith("{")]
     kept = tmp_path / "erasures.jsonl"
     kept.write_text("\n".join(line for line in said.splitlines() if gone in line))
-    code, said = await trade.command("customers", "erasures", "apply", str(kept))
+    code, said = await operate(trade.stack, "customers", "erasures", "apply", str(kept))
     assert (code, "erased again 1" in said) == (0, True), said
-    code, said = await trade.command("customers", "rotate-keys", "--status")
+    code, said = await operate(trade.stack, "customers", "rotate-keys", "--status")
     assert code == 0, said
     assert "key k1 is needed for" in said
-    wrong = await trade.command(
-        "customers", "republish", "--from", "2026-02-01T00:00:00Z", "--to", "2026-01-01T00:00:00Z"
+    wrong = await operate(
+        trade.stack,
+        "customers",
+        "republish",
+        "--from",
+        "2026-02-01T00:00:00Z",
+        "--to",
+        "2026-01-01T00:00:00Z",
     )
     assert wrong[0] == 1
 

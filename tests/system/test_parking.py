@@ -10,7 +10,7 @@ from kit.testing import eventually
 from local.demo.gateway import Gateway
 from local.http import get
 from local.stack import Stack
-from tests.system.trade import Books, Trade
+from tests.system.trade import Books, Trade, operate
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def on_loyalty(stack: Stack, *statements: str) -> None:
 
 async def parked(trade: Trade) -> list[tuple[str, str, str]]:
     """(customer, event, status) of what loyalty has put aside, by its own command."""
-    code, said = await trade.command("loyalty", "parked", "list")
+    code, said = await operate(trade.stack, "loyalty", "parked", "list")
     assert code == 0, said
     rows = [json.loads(line) for line in said.splitlines() if line.startswith("{") and "status" in line]
     return [(row["key"], row["type"], row["status"]) for row in rows]
@@ -69,11 +69,11 @@ async def test_a_poisoned_customer_waits_alone_and_is_healed_in_order(trade: Tra
     waits = [(poisoned, "purchase-completed", status) for status in ("POISONED", "BEHIND")]
     assert await parked(trade) == waits
 
-    code, said = await trade.command("loyalty", "parked", "replay")
+    code, said = await operate(trade.stack, "loyalty", "parked", "replay")
     assert (code, "applied 0, still parked 2" in said) == (1, True), "it fails as before and stays"
     await mend(trade.stack)
-    code, said = await trade.command(
-        "loyalty", "parked", "replay", "--merchant", "toko", "--customer", poisoned
+    code, said = await operate(
+        trade.stack, "loyalty", "parked", "replay", "--merchant", "toko", "--customer", poisoned
     )
     assert (code, "applied 2, still parked 0" in said) == (0, True), said
     await trade.stack.settled()
@@ -108,7 +108,7 @@ async def test_eleven_poisoned_customers_stop_the_consumer_and_health_says_so(tr
 
     await mend(trade.stack)
     await trade.stack.restart("loyalty")
-    code, said = await trade.command("loyalty", "parked", "replay")
+    code, said = await operate(trade.stack, "loyalty", "parked", "replay")
     assert (code, "still parked 0" in said) == (0, True), said
     await trade.stack.settled()
     assert [(await trade.books(one)).points for one in many] == [10] * 11

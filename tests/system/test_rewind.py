@@ -8,7 +8,7 @@ import pytest
 
 from local.demo.gateway import Gateway
 from local.stack import Stack
-from tests.system.trade import Trade
+from tests.system.trade import Trade, operate
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ async def test_a_rewind_restores_what_a_database_lacks_and_changes_nothing_else(
 
     # To the beginning: all is heard a second time.
     await stop(stack, service)
-    code, said = await trade.command(service, "rewind", "--to", "2026-01-01T00:00:00Z")
+    code, said = await operate(trade.stack, service, "rewind", "--to", "2026-01-01T00:00:00Z")
     assert code == 0, said
     await stack.restart(service)
     await stack.settled()
@@ -49,7 +49,7 @@ async def test_a_rewind_restores_what_a_database_lacks_and_changes_nothing_else(
     # Even if nothing remembered that it was heard: effects have keys of their own.
     await stop(stack, service)
     await on_database(stack, service, "TRUNCATE inbox")
-    assert (await trade.command(service, "rewind", "--to", "2026-01-01T00:00:00Z"))[0] == 0
+    assert (await operate(trade.stack, service, "rewind", "--to", "2026-01-01T00:00:00Z"))[0] == 0
     await stack.restart(service)
     await stack.settled()
     assert [await trade.books(one) for one in customers] == right
@@ -62,7 +62,7 @@ async def test_a_rewind_restores_what_a_database_lacks_and_changes_nothing_else(
         f"ALTER DATABASE {service}_copy RENAME TO {service}",
         f"REVOKE ALL ON DATABASE {service} FROM PUBLIC",
     )
-    code, said = await trade.command(service, "rewind", "--to", old.isoformat())
+    code, said = await operate(trade.stack, service, "rewind", "--to", old.isoformat())
     assert code == 0, said
     await stack.restart(service)
     await stack.settled()

@@ -40,6 +40,20 @@ def rupiah(amount: int) -> Money:
     return Money(currency_code="IDR", units=amount)
 
 
+async def operate(stack: Stack, service: str, *arguments: str) -> tuple[int, str]:
+    """Run an operator's command of a service; return (exit code, what it printed)."""
+    process = await asyncio.create_subprocess_exec(
+        *command(service, arguments[0]),
+        *arguments[1:],
+        env=environment(service, stack.settings, stack.around),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
 @dataclass(frozen=True)
 class Books:
     """What is written of one customer, in all four services."""
@@ -206,19 +220,6 @@ class Trade:
     def mails(self, customer_id: str) -> Counter[str]:
         """How often each Message-ID arrived for a customer."""
         return Counter(mail.message_id for mail in self.stack.mail.to(self.emails[customer_id]))
-
-    async def command(self, service: str, *arguments: str) -> tuple[int, str]:
-        """Run an operator's command of a service; return (exit code, what it printed)."""
-        process = await asyncio.create_subprocess_exec(
-            *command(service, arguments[0]),
-            *arguments[1:],
-            env=environment(service, self.stack.settings, self.stack.around),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return process.returncode, output.decode()
 
     async def update_once(self, request: profiles_pb2.UpdateCustomerRequest) -> bool:
         """Send a request once, as a till that is switched off before its answer; whether one came."""
