@@ -25,15 +25,21 @@ LABELS = (SERVICE, "StreamAuthorize")
 SCOPE = scopes_of(SERVICE)[f"/{SERVICE}/StreamAuthorize"]
 CUSTOMER = new_customer_id()
 
+MOST = 5
+
+
+def answer(hold_id: str, **outcome: Any) -> holds_pb2.StreamAuthorizeResponse:
+    shown = holds_pb2.AuthorizeAnswer(hold_id=hold_id, **outcome)
+    return holds_pb2.StreamAuthorizeResponse(answers=[shown])
+
+
 SHAPE = Shape(
+    items="items",
+    most=MOST,
     request="authorize",
-    seconds=lambda message: message.timeout.ToNanoseconds() / 1e9 or 10.0,
-    answer=lambda message, reply: holds_pb2.StreamAuthorizeResponse(
-        hold_id=message.authorize.hold_id, authorized=reply
-    ),
-    refusal=lambda message, status: holds_pb2.StreamAuthorizeResponse(
-        hold_id=message.authorize.hold_id if message else "", error=status
-    ),
+    seconds=lambda item: item.timeout.ToNanoseconds() / 1e9 or 10.0,
+    answer=lambda item, reply: answer(item.authorize.hold_id, authorized=reply),
+    refusal=lambda item, status: answer(item.authorize.hold_id if item else "", error=status),
 )
 
 
@@ -72,7 +78,7 @@ class Holds(holds_pb2_grpc.HoldServiceServicer):
         return holds_pb2.AuthorizeResponse()
 
 
-def ask(**changes: Any) -> holds_pb2.StreamAuthorizeRequest:
+def ask(**changes: Any) -> holds_pb2.AuthorizeItem:
     """An item; changes are of what Authorize is asked, but for the timeout."""
     timeout = changes.pop("timeout", None)
     content = {
@@ -82,10 +88,14 @@ def ask(**changes: Any) -> holds_pb2.StreamAuthorizeRequest:
         "origin": {"store_id": "s1"},
     }
     request = holds_pb2.AuthorizeRequest(**{**content, **changes})
-    return holds_pb2.StreamAuthorizeRequest(authorize=request, timeout=timeout)
+    return holds_pb2.AuthorizeItem(authorize=request, timeout=timeout)
 
 
-def id_of(item: holds_pb2.StreamAuthorizeRequest) -> str:
+def message(*items: holds_pb2.AuthorizeItem) -> holds_pb2.StreamAuthorizeRequest:
+    return holds_pb2.StreamAuthorizeRequest(items=items)
+
+
+def id_of(item: holds_pb2.AuthorizeItem) -> str:
     return item.authorize.hold_id
 
 
@@ -124,16 +134,26 @@ def settings(**changes: Any) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("gateway", [changes], indirect=True)
 
 
-async def send(call: Any, *items: holds_pb2.StreamAuthorizeRequest) -> None:
+async def send(call: Any, *items: holds_pb2.AuthorizeItem) -> None:
+    """Write each item in a message of its own."""
     for item in items:
-        await call.write(item)
+        await call.write(message(item))
 
 
-async def rest(call: Any) -> list[holds_pb2.StreamAuthorizeResponse]:
+async def read(call: Any, count: int) -> list[holds_pb2.AuthorizeAnswer]:
+    """The next answers."""
+    answers: list[holds_pb2.AuthorizeAnswer] = []
+    while len(answers) < count:
+        answers += (await call.read()).answers
+    assert len(answers) == count
+    return answers
+
+
+async def rest(call: Any) -> list[holds_pb2.AuthorizeAnswer]:
     """What is answered until the stream ends."""
-    answers = []
-    while (answer := await call.read()) is not grpc.aio.EOF:
-        answers.append(answer)
+    answers: list[holds_pb2.AuthorizeAnswer] = []
+    while (said := await call.read()) is not grpc.aio.EOF:
+        answers += said.answers
     return answers
 
 
@@ -144,7 +164,7 @@ async def end_of(call: Any) -> tuple[grpc.StatusCode, str]:
     return caught.value.code(), str(error_info(caught.value).reason)
 
 
-def reason(answer: holds_pb2.StreamAuthorizeResponse) -> str:
+def reason(answer: holds_pb2.AuthorizeAnswer) -> str:
     """The reason of a refused item; empty: it was decided."""
     for detail in answer.error.details:
         info = error_details_pb2.ErrorInfo()
@@ -171,10 +191,25 @@ async def test_each_item_is_answered_under_its_id_as_it_is_decided_in_any_order(
     got = []
     for item in reversed(items):
         gateway.servicer.begun[id_of(item)].set_result("")
-        got.append((await call.read()).hold_id)
+        got += [a.hold_id for a in await read(call, 1)]
     assert got == [id_of(item) for item in reversed(items)]
     assert await call.read() is grpc.aio.EOF
     assert await call.code() is grpc.StatusCode.OK
+
+
+async def test_which_items_share_a_message_means_nothing(gateway: Gateway) -> None:
+    gateway.servicer.at_once = False
+    call, items = gateway.open(), [ask() for _ in range(MOST)]
+    await call.write(message(*items[:3]))
+    await call.write(message())
+    await call.write(message(*items[3:]))
+    await eventually(lambda: len(gateway.servicer.begun) == MOST)
+    for item in items:  # in one moment
+        gateway.servicer.begun[id_of(item)].set_result("")
+    said = await call.read()
+    assert [a.hold_id for a in said.answers] == [id_of(item) for item in items]
+    await call.done_writing()
+    assert await rest(call) == []
 
 
 async def test_the_caller_and_its_language_are_the_streams(gateway: Gateway) -> None:
@@ -231,14 +266,14 @@ async def test_an_error_of_one_item_is_its_answer_and_the_stream_goes_on(
     if late:
         await eventually(lambda: id_of(bad) in gateway.servicer.begun)
         gateway.servicer.begun[id_of(bad)].set_exception(error)
-    refused = await call.read()
+    (refused,) = await read(call, 1)
     assert (refused.hold_id, refused.error.code, reason(refused)) == (id_of(bad), code.value[0], expected)
     assert "secret" not in str(refused)
     has_hint = any(detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR) for detail in refused.error.details)
     assert has_hint == isinstance(error, ResourceExhausted)
     gateway.servicer.error, gateway.servicer.at_once = None, True
     await send(call, good)
-    assert (await call.read()).hold_id == id_of(good)
+    assert [a.hold_id for a in await read(call, 1)] == [id_of(good)]
     await call.done_writing()
     assert await rest(call) == []
 
@@ -246,7 +281,7 @@ async def test_an_error_of_one_item_is_its_answer_and_the_stream_goes_on(
 async def test_an_item_that_breaks_a_rule_is_told_the_fields_as_its_call_would_be(gateway: Gateway) -> None:
     call, bad = gateway.open(), ask(customer_id="short", origin=None)
     await send(call, bad, ask(hold_id="\0"), ask())
-    answers = [await call.read() for _ in range(3)]
+    answers = await read(call, 3)
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await gateway.stub.Authorize(bad.authorize, metadata=gateway.metadata())
     details = dict(caught.value.trailing_metadata())["grpc-status-details-bin"]
@@ -261,12 +296,13 @@ async def test_what_is_no_message_or_too_large_is_answered_and_the_stream_goes_o
     )(metadata=gateway.metadata())
     large = ask()
     large.authorize.origin.store_id = "x" * 70_000
-    for item in (b"\xff\xff", large.SerializeToString(), ask().SerializeToString()):
-        await raw.write(item)
+    for items in (large, ask()), (ask(),) * (MOST + 1):
+        await raw.write(message(*items).SerializeToString())
+    await raw.write(b"\xff\xff")
     await raw.done_writing()
     answers = await rest(raw)
-    assert [reason(answer) for answer in answers] == ["INVALID_FIELDS", "ITEM_TOO_LARGE", ""]
-    assert [answer.hold_id for answer in answers[:2]] == ["", id_of(large)]
+    assert [reason(a) for a in answers] == ["ITEM_TOO_LARGE", "", *["INVALID_FIELDS"] * (MOST + 2)]
+    assert (answers[0].hold_id, answers[-1].hold_id) == (id_of(large), "")
 
 
 async def test_an_item_has_a_deadline_of_its_own_and_the_streams_above_it(gateway: Gateway) -> None:
@@ -274,7 +310,7 @@ async def test_an_item_has_a_deadline_of_its_own_and_the_streams_above_it(gatewa
     call, short, usual = gateway.open(timeout=None), ask(timeout=Duration(seconds=2)), ask()
     began = now()
     await send(call, short, usual)
-    await call.read(), await call.read()
+    await read(call, 2)
     until = gateway.servicer.until
     assert began + 2 <= until[id_of(short)] <= now() + 2
     assert began + 10 <= until[id_of(usual)] <= now() + 10
@@ -292,7 +328,7 @@ async def test_an_item_whose_deadline_passes_while_it_waits_is_not_begun(gateway
     await send(call, first, late)
     await eventually(lambda: gateway.servicer.begun)
     gateway.servicer.begun[id_of(first)].set_result("")
-    answers = {answer.hold_id: reason(answer) for answer in (await call.read(), await call.read())}
+    answers = {answer.hold_id: reason(answer) for answer in await read(call, 2)}
     assert answers == {id_of(first): "", id_of(late): "DEADLINE_EXCEEDED"}
     assert list(gateway.servicer.begun) == [id_of(first)]
 
@@ -337,7 +373,7 @@ async def test_open_streams_are_bounded_of_a_merchant_and_in_all(gateway: Gatewa
     await eventually(lambda: open_streams() == 2)
     again = gateway.open("third")
     await send(again, ask())
-    assert reason(await again.read()) == ""
+    assert reason(*await read(again, 1)) == ""
 
 
 @settings(merchant_at_once=3, max_in_flight_merchant=6)
@@ -420,7 +456,7 @@ async def test_a_reader_that_stops_reading_is_ended_and_costs_only_what_the_wire
     quick = gateway.open("warung", timeout=None)
     while exhausted._value.get() == before:  # another stream goes on all the while
         await send(quick, ask())
-        assert reason(await quick.read()) == ""
+        assert reason(*await read(quick, 1)) == ""
     assert exhausted._value.get() == before + 1
     begun = sum(1 for who in gateway.servicer.callers if who.merchant_id == "toko")
     assert begun < 150, "what it did not read was not decided for it"
@@ -440,7 +476,7 @@ async def test_a_draining_server_answers_what_it_has_begun_and_then_says_unavail
     assert await end_of(idle) == over
     for item in items:
         servicer.begun[id_of(item)].set_result("")
-    assert [(await call.read()).hold_id for _ in items] == [id_of(item) for item in items]
+    assert [a.hold_id for a in await read(call, 2)] == [id_of(item) for item in items]
     assert await end_of(call) == over
     await asyncio.wait_for(stopping, 5)
 
@@ -453,7 +489,7 @@ async def test_a_stream_whose_token_expires_answers_what_it_has_begun_and_ends(g
     await eventually(lambda: servicer.begun)
     await eventually(lambda: _reading_is_over(gateway), within=5)
     servicer.begun[id_of(item)].set_result("")
-    assert (await call.read()).hold_id == id_of(item)
+    assert [a.hold_id for a in await read(call, 1)] == [id_of(item)]
     assert await end_of(call) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 
 

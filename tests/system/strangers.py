@@ -100,8 +100,7 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
     "ExportService/ExportCustomer": _customer,
     "HoldService/Authorize": lambda n: {**_hold(n, fresh()), "amount": rupiah(1_000)},
     "HoldService/StreamAuthorize": lambda n: {
-        "authorize": {**_hold(n, fresh()), "amount": rupiah(1_000)},
-        "timeout": "5s",
+        "items": [{"authorize": {**_hold(n, fresh()), "amount": rupiah(1_000)}, "timeout": "5s"}],
     },
     "HoldService/Capture": lambda n: {**_hold(n, n.hold_to_capture), "amount": rupiah(20_000)},
     "HoldService/Void": lambda n: _hold(n, n.hold_to_void),

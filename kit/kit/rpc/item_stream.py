@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,23 +20,27 @@ from google.rpc import status_pb2
 
 from kit import deadline, metrics
 from kit.errors import DeadlineExceeded, DomainError, InvalidArgument
-from kit.rpc.errors import status_of, translated
+from kit.rpc.errors import BadRequest, status_of, translated
 from kit.rpc.merchants import Turns
 from kit.rpc.metrics import CODES
 from kit.rpc.streams import SlowReader
 from kit.rpc.validation import Rules
 
-_ITEM_BYTES = 65_536  # so that what a stream holds is bounded in bytes, too
+_ITEM_BYTES = 16_384  # so that what a stream holds is bounded in bytes, too
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How the messages of a method wrap the request and the reply of a single call.
+    """How the messages of a method wrap the requests and the replies of single calls.
 
-    `request` names the field with the request; `seconds` says how long who sent a message waits. `answer`
-    makes (message, reply) the answer, `refusal` (message, status), of None where what came is no message.
+    `items` names the repeated field of what is sent, of `most` items at most; `request` the field of an item
+    with what a single call would be asked; `seconds` says how long who sent an item waits. What is answered
+    is a message of one repeated field: `answer` makes one for (item, reply), `refusal` for (item, status),
+    the item None where what came is no message.
     """
 
+    items: str
+    most: int
     request: str
     seconds: Callable[[Any], float]
     answer: Callable[[Any, Any], Any]
@@ -83,7 +86,7 @@ class ItemStream:
     ) -> None:
         self._method, self._guards, self._context, self._merchant = method, guards, context, merchant
         self._begun: set[asyncio.Future[Any]] = set()
-        self._answers: deque[bytes] = deque()
+        self._answers: list[bytes] = []
         self._held = 0  # items that are unanswered or unsent
         self._room, self._more = asyncio.Event(), asyncio.Event()
         self._writing_since: float | None = None
@@ -134,48 +137,60 @@ class ItemStream:
 
     async def _read(self) -> None:
         while True:
-            while self._held >= self._guards.items:
-                self._room.clear()
-                await self._room.wait()
+            await self._until_room()
             raw = await self._context.read()
             if raw is grpc.aio.EOF:  # type: ignore[attr-defined]  # left out of the stubs
                 return
-            await self._take(raw)
+            since = time.monotonic()
+            for item in self._items_of(raw, since):
+                await self._until_room()
+                await self._take(item, since)
 
-    async def _take(self, raw: bytes) -> None:
-        since, message, method = time.perf_counter(), None, self._method
+    async def _until_room(self) -> None:
+        while self._held >= self._guards.items:
+            self._room.clear()
+            await self._room.wait()
+
+    def _items_of(self, raw: bytes, since: float) -> Sequence[Any]:
+        """Return the items of a message; none where all of it is refused."""
+        shape = self._method.shape
         try:
-            message = self._decode(raw)
-            if len(raw) > _ITEM_BYTES:
+            found: Sequence[Any] = getattr(self._method.decode(raw), shape.items)
+        except Exception:  # noqa: BLE001 - whatever it is, it is no message
+            self._refuse(None, since, BadRequest([("", "must be a message of the contract")]))
+            return ()
+        if len(found) > shape.most:
+            for item in found:
+                self._refuse(item, since, BadRequest([(shape.items, f"must be {shape.most} at most")]))
+            return ()
+        return found
+
+    async def _take(self, item: Any, since: float) -> None:
+        shape = self._method.shape
+        try:
+            if item.ByteSize() > _ITEM_BYTES:
                 raise InvalidArgument(f"an item is {_ITEM_BYTES} bytes at most", reason="ITEM_TOO_LARGE")
-            until = self._until(method.shape.seconds(message))
-            self._guards.rules.check(message, method.shape.request + ".")
+            self._guards.rules.check(item, shape.request + ".")
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
-            self._held += 1
-            self._refuse(message, since, error)
+            self._refuse(item, since, error)
             return
         await self._enter()
-        self._held += 1
         try:
+            until = self._until(since + shape.seconds(item))
             if deadline.passed(until):
                 raise DeadlineExceeded("the timeout passed before the work was begun")
-            future, reply = method.begin(getattr(message, method.shape.request), until)
+            future, reply = self._method.begin(getattr(item, shape.request), until)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
             self._leave()
-            self._refuse(message, since, error)
+            self._refuse(item, since, error)
             return
+        self._held += 1
         self._begun.add(future)
-        future.add_done_callback(partial(self._answer, message, since, reply))
-
-    def _decode(self, raw: bytes) -> Any:
-        try:
-            return self._method.decode(raw)
-        except Exception as error:
-            raise InvalidArgument("this is no message of the contract", reason="INVALID_FIELDS") from error
+        future.add_done_callback(partial(self._answer, item, since, reply))
 
     @staticmethod
-    def _until(seconds: float) -> float:
-        until, of_stream = time.monotonic() + seconds, deadline.at()
+    def _until(until: float) -> float:
+        of_stream = deadline.at()
         return until if of_stream is None else min(until, of_stream)
 
     async def _enter(self) -> None:
@@ -196,27 +211,29 @@ class ItemStream:
         self._guards.turns.end(self._merchant)
 
     def _answer(
-        self, message: Any, since: float, reply: Callable[[Any], Any], future: asyncio.Future[Any]
+        self, item: Any, since: float, reply: Callable[[Any], Any], future: asyncio.Future[Any]
     ) -> None:
         self._begun.discard(future)
+        self._held -= 1
         self._leave()
         if future.cancelled():  # the stream has ended
             return
         try:
-            answer = self._method.encode(self._method.shape.answer(message, reply(future.result())))
+            answer = self._method.encode(self._method.shape.answer(item, reply(future.result())))
         except Exception as error:  # noqa: BLE001 - whatever is wrong with an item is its answer
-            self._refuse(message, since, error)
+            self._refuse(item, since, error)
             return
         self._method.ok.inc()
         self._send(answer, since)
 
-    def _refuse(self, message: Any, since: float, error: Exception) -> None:
+    def _refuse(self, item: Any, since: float, error: Exception) -> None:
         told = translated(self._method.name, error)
         metrics.GRPC_HANDLED.labels(*self._method.labels, CODES[told.code]).inc()
-        self._send(self._method.encode(self._method.shape.refusal(message, status_of(told))), since)
+        self._send(self._method.encode(self._method.shape.refusal(item, status_of(told))), since)
 
     def _send(self, answer: bytes, since: float) -> None:
-        self._method.seconds.observe(time.perf_counter() - since)
+        self._method.seconds.observe(time.monotonic() - since)
+        self._held += 1
         self._answers.append(answer)
         self._more.set()
 
@@ -224,10 +241,12 @@ class ItemStream:
         assert self._reading is not None
         while True:
             while self._answers:
+                ready, self._answers = self._answers, []
                 self._writing_since = time.monotonic()
-                await self._context.write(self._answers.popleft())
+                # Messages of one repeated field, one after another, are the message with all of it.
+                await self._context.write(b"".join(ready))
                 self._writing_since = None
-                self._held -= 1
+                self._held -= len(ready)
                 self._room.set()
             if self._reading.done() and not self._held:
                 if not self._reading.cancelled():

@@ -11,23 +11,27 @@ _USUAL_S = 10.0  # as the service config of the contract gives a single call
 _SHOWN = 64
 
 
-def _seconds(message: holds_pb2.StreamAuthorizeRequest) -> float:
-    if not message.HasField("timeout"):
+def _seconds(item: holds_pb2.AuthorizeItem) -> float:
+    if not item.HasField("timeout"):
         return _USUAL_S
-    return message.timeout.seconds + message.timeout.nanos / 1e9
+    return item.timeout.seconds + item.timeout.nanos / 1e9
 
 
 def _answer(
-    message: holds_pb2.StreamAuthorizeRequest, reply: holds_pb2.AuthorizeResponse
+    item: holds_pb2.AuthorizeItem, reply: holds_pb2.AuthorizeResponse
 ) -> holds_pb2.StreamAuthorizeResponse:
-    return holds_pb2.StreamAuthorizeResponse(hold_id=message.authorize.hold_id, authorized=reply)
+    answer = holds_pb2.AuthorizeAnswer(hold_id=item.authorize.hold_id, authorized=reply)
+    return holds_pb2.StreamAuthorizeResponse(answers=[answer])
 
 
 def _refusal(
-    message: holds_pb2.StreamAuthorizeRequest | None, status: status_pb2.Status
+    item: holds_pb2.AuthorizeItem | None, status: status_pb2.Status
 ) -> holds_pb2.StreamAuthorizeResponse:
-    hold_id = "" if message is None else message.authorize.hold_id[:_SHOWN]
-    return holds_pb2.StreamAuthorizeResponse(hold_id=hold_id, error=status)
+    hold_id = "" if item is None else item.authorize.hold_id[:_SHOWN]
+    answer = holds_pb2.AuthorizeAnswer(hold_id=hold_id, error=status)
+    return holds_pb2.StreamAuthorizeResponse(answers=[answer])
 
 
-SHAPE = Shape(request="authorize", seconds=_seconds, answer=_answer, refusal=_refusal)
+SHAPE = Shape(
+    items="items", most=100, request="authorize", seconds=_seconds, answer=_answer, refusal=_refusal
+)
