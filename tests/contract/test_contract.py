@@ -49,6 +49,7 @@ PROMISED = {
     "credit.v1.AccountService": "OpenAccount GetAccount SetLimit SetTerms OverrideLimit SetStoreLimit "
     "SuspendAccount ResumeAccount CloseAccount ListChanges",
     "credit.v1.HoldService": "Authorize StreamAuthorize Capture Void ExtendHold GetHold",
+    "credit.v1.AllowanceService": "GrantAllowance GetAllowance ListAllowances EndAllowance HandIn",
     "credit.v1.InvoiceService": "GetInvoices ListInvoices GetAgeing SendReminder WriteOff ListExceptions "
     "ResolveException",
     "credit.v1.PolicyService": "GetPolicy SetPolicy ListPlugins",

@@ -23,6 +23,7 @@ from kit.testing.running import Running, running
 from langganan.credit.v1 import (
     accounts_pb2,
     accounts_pb2_grpc,
+    allowances_pb2_grpc,
     holds_pb2,
     holds_pb2_grpc,
     invoices_pb2,
@@ -63,6 +64,9 @@ class Credit:
         self.holds = self.stub(holds_pb2_grpc.HoldServiceStub)
         self.invoices: invoices_pb2_grpc.InvoiceServiceAsyncStub = self.stub(
             invoices_pb2_grpc.InvoiceServiceStub
+        )
+        self.allowances: allowances_pb2_grpc.AllowanceServiceAsyncStub = self.stub(
+            allowances_pb2_grpc.AllowanceServiceStub
         )
         self.payments: payments_pb2_grpc.PaymentServiceAsyncStub = self.stub(
             payments_pb2_grpc.PaymentServiceStub
@@ -294,3 +298,13 @@ async def other_processes(
         more = [running("credit", build, credit_settings, keys, credit_service.clock) for _ in range(3)]
         runs = [await stack.enter_async_context(each) for each in more]
         yield lambda merchant: [run.stub(holds_pb2_grpc.HoldServiceStub, merchant=merchant) for run in runs]
+
+
+@pytest.fixture
+async def other_workers(
+    credit_service: Running, credit_settings: Settings, keys: Keys
+) -> AsyncIterator[list[Running]]:
+    """Two more services on the same database, whose consumers take polls beside the first one's."""
+    async with contextlib.AsyncExitStack() as stack:
+        more = [running("credit", build, credit_settings, keys, credit_service.clock) for _ in range(2)]
+        yield [await stack.enter_async_context(each) for each in more]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import pytest
 
 from kit.ids import new_customer_id, new_uuid
-from langganan.credit.v1 import accounts_pb2, holds_pb2, invoices_pb2, payments_pb2, statements_pb2
+from langganan.credit.v1 import (
+    accounts_pb2,
+    allowances_pb2,
+    holds_pb2,
+    invoices_pb2,
+    payments_pb2,
+    statements_pb2,
+)
 from tests.credit.conftest import rupiah
 from tests.credit.paying import giving_up, method_of, paying_out, resolving, reversing, transferring
 
-CONTRACTS = (accounts_pb2, holds_pb2, invoices_pb2, payments_pb2, statements_pb2)
+CONTRACTS = (accounts_pb2, allowances_pb2, holds_pb2, invoices_pb2, payments_pb2, statements_pb2)
 # Fields of requests that are no text of a person: ids, codes with a form of their own, tokens.
 NO_TEXTS = {
-    "request_id", "customer_id", "hold_id", "payment_id", "payout_id", "exception_id", "invoice_id",
-    "purchase_id", "invoice_ids", "store_id", "currency_code", "time_zone", "page_token",
+    "request_id", "customer_id", "allowance_id", "hold_id", "payment_id", "payout_id", "exception_id",
+    "invoice_id", "purchase_id", "invoice_ids", "store_id", "currency_code", "time_zone", "page_token",
     "staff_ref",  # of the employee, who is not the customer
 }  # fmt: skip
 

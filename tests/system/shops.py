@@ -71,6 +71,8 @@ class Names:
     customer_to_close: str
     invoice_to_write_off: str
     invoice_id: str
+    allowance_id: str
+    allowance_to_end: str
     message_id: str
     customers_exception: str
     loyalty_exception: str
@@ -174,6 +176,8 @@ class Shop:
         await self._open_account(names.customer_in_credit)
         await self._pay(fresh(), names.customer_in_credit, 5_000, allowCreditBalance=True)
         await self._open_account(names.customer_to_close)
+        for allowance in (names.allowance_id, names.allowance_to_end):
+            await self.call("credit.v1.AllowanceService/GrantAllowance", granting(allowance))
         await self._open_account(names.customer_owing)
         hold = {"holdId": fresh(), "customerId": names.customer_owing, "origin": ORIGIN}
         await self.call("credit.v1.HoldService/Authorize", {**hold, "amount": rupiah(7_000)})
@@ -286,6 +290,18 @@ class Shop:
     def secrets(self) -> set[str]:
         """All that would reveal something of this merchant."""
         return {*asdict(self.names).values(), self.names.phone.removeprefix("+62"), f"Toko {self.merchant}"}
+
+
+def granting(allowance_id: str) -> dict[str, Any]:
+    """What a store may sell while it cannot ask."""
+    return {
+        "allowanceId": allowance_id,
+        "storeId": "S-lain",  # a word of the allowance, not a resource: a stranger may use it too
+        "amount": rupiah(100_000),
+        "timeZone": "Asia/Jakarta",
+        "validFrom": "2020-01-01T00:00:00Z",
+        "validUntil": "2999-01-01T00:00:00Z",
+    }
 
 
 def consent(names: Names, state: str, address: str) -> dict[str, Any]:

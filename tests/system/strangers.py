@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.system.methods import fresh
-from tests.system.shops import ORIGIN, SALE_AT, Names, basket, consent, rupiah, sale
+from tests.system.shops import ORIGIN, SALE_AT, Names, basket, consent, granting, rupiah, sale
 
 Content = Mapping[str, Any]
 
@@ -97,6 +97,15 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
         "reason": "moved away",
     },
     "AccountService/ListChanges": _customer,
+    "AllowanceService/GrantAllowance": lambda n: granting(fresh()),
+    "AllowanceService/GetAllowance": lambda n: {"allowanceId": n.allowance_id},
+    "AllowanceService/ListAllowances": lambda n: {},
+    "AllowanceService/EndAllowance": lambda n: {"requestId": fresh(), "allowanceId": n.allowance_to_end},
+    "AllowanceService/HandIn": lambda n: {
+        "allowanceId": n.allowance_id,
+        "holds": [{"holdId": fresh(), **_customer(n), "amount": rupiah(1_000)}],
+        "origin": ORIGIN,
+    },
     "ExportService/ExportCustomer": _customer,
     "HoldService/Authorize": lambda n: {**_hold(n, fresh()), "amount": rupiah(1_000)},
     "HoldService/StreamAuthorize": lambda n: {

@@ -34,10 +34,14 @@ Check = Callable[[Conn, Sequence[Key]], Awaitable[Sequence[Difference]]]
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What a service lets audit: how its customers are read, and the checks of each page."""
+    """What a service lets audit: how its customers are read, and the checks of each page.
+
+    `also`: what belongs to no customer, each a walk of its own; its keys name (merchant, what it is).
+    """
 
     read_page: ReadPage
     checks: Sequence[Check]
+    also: Sequence[Audit] = ()
 
 
 def check(name: str, query: Callable[..., AsyncIterator[Any]]) -> Check:
@@ -77,6 +81,15 @@ async def run_audit(pool: Pool, audit: Audit) -> Outcome:
     would look like a difference.
     """
     outcome = Outcome()
+    outcome.looked_at = await _walk(pool, audit, outcome)
+    for other in audit.also:
+        await _walk(pool, other, outcome)
+    return outcome
+
+
+async def _walk(pool: Pool, audit: Audit, outcome: Outcome) -> int:
+    """Look at all that an audit reads; return how much that was."""
+    looked_at = 0
     after: Key = ("", "")
     while True:
         async with (
@@ -85,8 +98,8 @@ async def run_audit(pool: Pool, audit: Audit) -> Outcome:
         ):
             keys = await audit.read_page(conn, after, PAGE)
             if not keys:
-                return outcome
+                return looked_at
             for compare in audit.checks:
                 outcome.add(await compare(conn, keys))
-        outcome.looked_at += len(keys)
+        looked_at += len(keys)
         after = keys[-1]

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from credit import hears
 from credit.accounts.rpc import AccountService
+from credit.allowances.rpc import AllowanceService
 from credit.audit.checks import AUDIT
 from credit.bookings.rpc import BookingService
 from credit.exports.rpc import ExportService
@@ -23,6 +24,7 @@ from kit.events import Consumer
 from kit.runtime import Database, Runtime, Service
 from langganan.credit.v1 import (
     accounts_pb2_grpc,
+    allowances_pb2_grpc,
     bookings_pb2_grpc,
     exports_pb2_grpc,
     holds_pb2_grpc,
@@ -47,6 +49,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
         servicers=[
             (accounts_pb2_grpc.add_AccountServiceServicer_to_server, AccountService(pool, clock, policies)),
             (holds_pb2_grpc.add_HoldServiceServicer_to_server, HoldService(pool, clock, batcher, ttl)),
+            (allowances_pb2_grpc.add_AllowanceServiceServicer_to_server, AllowanceService(pool, clock)),
             (invoices_pb2_grpc.add_InvoiceServiceServicer_to_server, InvoiceService(pool, clock)),
             (payments_pb2_grpc.add_PaymentServiceServicer_to_server, PaymentService(pool, clock)),
             (policies_pb2_grpc.add_PolicyServiceServicer_to_server, PolicyService(pool, clock, policies)),

@@ -142,6 +142,24 @@ class CaptureExceedsHold(CreditError, FailedPrecondition):
         super().__init__("the amount is more than the hold; capture at most the hold", held=str(held))
 
 
+class AllowanceNotFound(CreditError, NotFound):
+    """The merchant has no such allowance."""
+
+    reason = "ALLOWANCE_NOT_FOUND"
+
+    def __init__(self, allowance_id: str) -> None:
+        super().__init__(f"no allowance {allowance_id}; see ListAllowances")
+
+
+class AllowanceEnded(CreditError, FailedPrecondition):
+    """There is nothing left to end."""
+
+    reason = "ALLOWANCE_ENDED"
+
+    def __init__(self, allowance_id: str) -> None:
+        super().__init__(f"allowance {allowance_id} has ended already; grant another if one is needed")
+
+
 class ExceptionNotFound(CreditError, NotFound):
     """This customer has no such exception."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from credit.accounts import handlers as customer
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
+from credit.allowances import store as allowances
 from credit.invoices import handlers as sale
 from credit.invoices import sales
 from kit.db import Conn
@@ -33,7 +34,13 @@ _KEYS: Mapping[str, Callable[[Received], list[Key]]] = {
 
 
 async def lock(conn: Conn, events: list[Received]) -> None:
-    """Open the rows of the customers that the events name, and lock all of them in id order."""
+    """Open the rows of the customers that the events name, and lock all of them in id order.
+
+    Then the allowances that offline sales name: always behind the accounts, and in id order as well.
+    """
     keys = {key for event in events for key in _KEYS[event.type](event) if key.customer_id}
     if keys:
         await accounts.lock(conn, keys, wait=True)
+    named = {k for e in events if e.type == "purchase-completed" for k in sales.allowance_keys(e)}
+    if named:
+        await allowances.lock(conn, named)

@@ -22,6 +22,11 @@ NOBODYS = Counter(
     "langganan_credit_nobodys_tenders_total",
     "On-account tenders of sales that name no customer: listed, posted to nobody",
 )
+ALLOWANCE_USES = Counter(
+    "langganan_credit_allowance_uses_total",
+    "What tills without a line sold (SALE) or promised (HOLD): COVERED by the allowance, or what is amiss",
+    ["kind", "outcome"],
+)
 PAYMENTS = Counter("langganan_credit_payments_total", "Payments booked")
 REVERSALS = Counter(
     "langganan_credit_payment_reversals_total", "Payments that turned out not to be one, by why", ["reason"]

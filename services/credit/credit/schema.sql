@@ -46,6 +46,48 @@ CREATE TABLE public.accounts (
 )
 WITH (fillfactor='80');
 
+CREATE TABLE public.allowance_uses (
+    merchant_id text NOT NULL,
+    use_id uuid NOT NULL,
+    allowance_id uuid NOT NULL,
+    customer_id text NOT NULL,
+    kind text NOT NULL,
+    amount bigint NOT NULL,
+    excess bigint NOT NULL,
+    mark text NOT NULL,
+    used_at timestamp with time zone NOT NULL,
+    given_back_at timestamp with time zone,
+    CONSTRAINT allowance_uses_amounts CHECK (((amount > 0) AND ((excess >= 0) AND (excess <= amount)))),
+    CONSTRAINT allowance_uses_kind_known CHECK ((kind = ANY (ARRAY['SALE'::text, 'HOLD'::text]))),
+    CONSTRAINT allowance_uses_mark_known CHECK ((mark = ANY (ARRAY[''::text, 'OVER_ALLOWANCE'::text, 'UNAUTHORISED'::text])))
+);
+
+CREATE TABLE public.allowances (
+    merchant_id text NOT NULL,
+    allowance_id uuid NOT NULL,
+    store_id text NOT NULL,
+    currency_code text NOT NULL,
+    minor_digits integer NOT NULL,
+    time_zone text NOT NULL,
+    amount bigint NOT NULL,
+    customer_limit bigint,
+    valid_from timestamp with time zone NOT NULL,
+    valid_until timestamp with time zone NOT NULL,
+    used bigint DEFAULT 0 NOT NULL,
+    excess bigint DEFAULT 0 NOT NULL,
+    fingerprint bytea NOT NULL,
+    staff_ref text NOT NULL,
+    granted_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    ended_by text DEFAULT ''::text NOT NULL,
+    end_request_id uuid,
+    end_fingerprint bytea,
+    CONSTRAINT allowances_amounts CHECK (((amount > 0) AND ((used >= 0) AND (used <= amount)) AND (excess >= 0))),
+    CONSTRAINT allowances_customer_limit CHECK ((customer_limit > 0)),
+    CONSTRAINT allowances_validity CHECK ((valid_from < valid_until))
+)
+WITH (fillfactor='80');
+
 CREATE TABLE public.audits (
     name text NOT NULL,
     started_at timestamp with time zone NOT NULL,
@@ -108,6 +150,7 @@ CREATE TABLE public.holds (
     closed_origin bytea,
     extended_origin bytea,
     store_limited boolean DEFAULT false NOT NULL,
+    allowance_id uuid,
     CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
@@ -140,8 +183,7 @@ CREATE TABLE public.invoice_exceptions (
     request_id uuid,
     fingerprint bytea,
     currency_code text DEFAULT ''::text NOT NULL,
-    minor_digits integer DEFAULT 0 NOT NULL,
-    CONSTRAINT invoice_exceptions_kind_known CHECK ((kind = ANY (ARRAY['OVER_HOLD'::text, 'LATE'::text, 'VOIDED_THEN_SOLD'::text, 'UNAUTHORISED'::text, 'RETURN_EXCEEDS_INVOICE'::text])))
+    minor_digits integer DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE public.invoices (
@@ -364,6 +406,12 @@ ALTER TABLE public.accounts
 ALTER TABLE public.accounts
     ADD CONSTRAINT accounts_terms_one CHECK (((due_day = 0) OR (net_days = 0))) NOT VALID;
 
+ALTER TABLE ONLY public.allowance_uses
+    ADD CONSTRAINT allowance_uses_pkey PRIMARY KEY (merchant_id, kind, use_id);
+
+ALTER TABLE ONLY public.allowances
+    ADD CONSTRAINT allowances_pkey PRIMARY KEY (merchant_id, allowance_id);
+
 ALTER TABLE ONLY public.audits
     ADD CONSTRAINT audits_pkey PRIMARY KEY (name);
 
@@ -390,6 +438,9 @@ ALTER TABLE ONLY public.inbox
 
 ALTER TABLE ONLY public.inbox_default
     ADD CONSTRAINT inbox_default_pkey PRIMARY KEY (day, event_id);
+
+ALTER TABLE public.invoice_exceptions
+    ADD CONSTRAINT invoice_exceptions_kind_known CHECK ((kind = ANY (ARRAY['OVER_HOLD'::text, 'LATE'::text, 'VOIDED_THEN_SOLD'::text, 'UNAUTHORISED'::text, 'RETURN_EXCEEDS_INVOICE'::text, 'OVER_ALLOWANCE'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.invoice_exceptions
     ADD CONSTRAINT invoice_exceptions_pkey PRIMARY KEY (merchant_id, exception_id);
@@ -449,6 +500,16 @@ CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (
 
 CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 
+CREATE INDEX allowance_uses_of_allowance ON public.allowance_uses USING btree (merchant_id, allowance_id, customer_id);
+
+CREATE INDEX allowance_uses_of_customer ON public.allowance_uses USING btree (merchant_id, customer_id, used_at, use_id);
+
+CREATE UNIQUE INDEX allowances_end_request ON public.allowances USING btree (merchant_id, end_request_id) WHERE (end_request_id IS NOT NULL);
+
+CREATE INDEX allowances_newest ON public.allowances USING btree (merchant_id, valid_from, allowance_id);
+
+CREATE INDEX allowances_of_store ON public.allowances USING btree (merchant_id, store_id, valid_from, allowance_id);
+
 CREATE INDEX holds_of_customer ON public.holds USING btree (merchant_id, customer_id, decided_at, hold_id);
 
 CREATE INDEX holds_pending ON public.holds USING btree (expires_at, merchant_id, customer_id) WHERE (state = 'PENDING'::text);
@@ -472,6 +533,8 @@ CREATE INDEX invoices_open ON public.invoices USING btree (merchant_id, customer
 CREATE INDEX invoices_open_of_shop ON public.invoices USING btree (merchant_id, issued_at, invoice_id) WHERE (settled_at IS NULL);
 
 CREATE UNIQUE INDEX invoices_tender ON public.invoices USING btree (merchant_id, purchase_id, tender_id) WHERE (purchase_id IS NOT NULL);
+
+CREATE INDEX invoices_unauthorised ON public.invoices USING btree (merchant_id, hold_id) WHERE ((exception = 'UNAUTHORISED'::text) AND (hold_id IS NOT NULL));
 
 CREATE INDEX parked_events_not_yet ON public.parked_events USING btree (retry_at) WHERE (status = 'NOT_YET'::text);
 

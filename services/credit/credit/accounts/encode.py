@@ -25,11 +25,11 @@ def money(account: Account, minor: int) -> Money:
     return to_money(minor, currency(account))
 
 
-def positive(amount: Money, of: Currency) -> int:
+def positive(amount: Money, of: Currency, field: str = "amount") -> int:
     """Return an amount in minor units; raise INVALID_MONEY unless it is more than zero."""
-    minor = to_minor(amount, of)
+    minor = to_minor(amount, of, field)
     if minor <= 0:
-        raise InvalidMoney("amount must be more than zero", field="amount")
+        raise InvalidMoney(f"{field} must be more than zero", field=field)
     return minor
 
 

@@ -125,6 +125,12 @@ class Account:
         limit = self.limit if override is None else override.limit
         return max(0, limit - self.posted - self.held + self.credit_balance)
 
+    def over_at(self, at: datetime) -> int:
+        """By how much what is owed and held is beyond the limit in force at `at`; 0: it is within it."""
+        override = self.override_at(at)
+        limit = self.limit if override is None else override.limit
+        return max(0, self.posted + self.held - self.credit_balance - limit)
+
     def local_date(self, at: datetime) -> date:
         """The date of an instant in the account's zone."""
         return local_date(self.time_zone, at)

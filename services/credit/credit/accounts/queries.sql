@@ -215,6 +215,15 @@ SELECT exists(
     WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND kind = 'OPEN'
 );
 
+-- name: opened_by_staff
+-- Which of these accounts staff ever opened.
+SELECT k.merchant_id, k.customer_id
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+WHERE exists(
+    SELECT 1 FROM account_changes AS c
+    WHERE c.merchant_id = k.merchant_id AND c.customer_id = k.customer_id AND c.kind = 'OPEN'
+);
+
 -- name: changes
 -- A page of what changed an account, newest first.
 SELECT *

@@ -257,6 +257,13 @@ async def was_opened(conn: db.Conn, account: Account) -> bool:
     return bool(found)
 
 
+async def opened_by_staff(conn: db.Conn, accounts: Iterable[Account]) -> set[Key]:
+    """Return which locked accounts staff ever opened: what approves, somebody did."""
+    opened = {a.key for a in accounts if a.status is Status.ACTIVE}
+    unsure = {a.key for a in accounts} - opened
+    return opened | await _keys(queries.opened_by_staff(conn, **_columns(unsure))) if unsure else opened
+
+
 async def changes(conn: db.Conn, key: Key, *, before: BeforeNumber, size: int) -> list[Made]:
     """Return a page of what changed an account, newest first."""
     rows = queries.changes(

@@ -252,6 +252,63 @@ WHERE
         ELSE h.captured = 0 AND h.invoice_id IS NULL
     END;
 
+-- name: uses
+-- What took from an allowance without its sale's invoice or its hold, and what was handed in under one and took
+-- nothing; only what was voided is given back.
+SELECT
+    u.merchant_id,
+    u.customer_id,
+    lower(u.kind) || ' ' || u.use_id || ' under allowance ' || u.allowance_id AS what,
+    u.amount || CASE WHEN u.given_back_at IS NULL THEN '' ELSE ', given back' END AS must,
+    coalesce(i.amount::text, coalesce(h.amount, u.amount) || CASE h.state WHEN 'VOIDED' THEN ', given back' ELSE '' END, 'none')
+        AS found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN allowance_uses AS u ON u.merchant_id = k.merchant_id AND u.customer_id = k.customer_id
+LEFT JOIN invoices AS i
+    ON i.merchant_id = u.merchant_id AND i.invoice_id = u.use_id AND i.customer_id = u.customer_id AND u.kind = 'SALE'
+LEFT JOIN holds AS h
+    ON h.merchant_id = u.merchant_id AND h.hold_id = u.use_id AND h.customer_id = u.customer_id AND u.kind = 'HOLD'
+    AND h.allowance_id = u.allowance_id
+WHERE
+    NOT CASE u.kind
+        WHEN 'SALE' THEN coalesce(i.amount = u.amount, false) AND u.given_back_at IS NULL
+        ELSE
+            h.hold_id IS NOT NULL
+            AND coalesce(h.amount, u.amount) = u.amount
+            AND (h.state = 'VOIDED') = (u.given_back_at IS NOT NULL)
+    END
+UNION ALL
+SELECT h.merchant_id, h.customer_id, 'use of hold ' || h.hold_id, 'allowance ' || h.allowance_id, 'none'
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN holds AS h
+    ON h.merchant_id = k.merchant_id AND h.customer_id = k.customer_id AND h.allowance_id IS NOT NULL
+LEFT JOIN allowance_uses AS u
+    ON u.merchant_id = h.merchant_id AND u.kind = 'HOLD' AND u.use_id = h.hold_id
+    AND u.allowance_id = h.allowance_id
+WHERE u.use_id IS NULL;
+
+-- name: allowance_ids
+-- The allowances behind one, in order.
+SELECT merchant_id, allowance_id
+FROM allowances
+WHERE (merchant_id, allowance_id) > (:merchant_id, :allowance_id::uuid)
+ORDER BY merchant_id, allowance_id
+LIMIT :size;
+
+-- name: allowances
+-- Allowances that cache otherwise than their uses add up.
+SELECT a.merchant_id, a.allowance_id::text AS customer_id, v.what, v.must::text AS must, v.found::text AS found
+FROM unnest(:merchants::text[], :customers::uuid[]) AS k (merchant_id, allowance_id)
+JOIN allowances AS a ON a.merchant_id = k.merchant_id AND a.allowance_id = k.allowance_id
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(u.amount - u.excess), 0) AS used, coalesce(sum(u.excess), 0) AS excess
+    FROM allowance_uses AS u
+    WHERE u.merchant_id = a.merchant_id AND u.allowance_id = a.allowance_id AND u.given_back_at IS NULL
+) AS s
+CROSS JOIN LATERAL (VALUES ('used, by the uses', s.used, a.used), ('over, by the uses', s.excess, a.excess))
+    AS v (what, must, found)
+WHERE v.must <> v.found;
+
 -- name: exceptions
 -- Exceptions that name no invoice of their customer, and invoices whose mark staff cannot find.
 SELECT

@@ -21,6 +21,7 @@ TABLES = (
     Table("payments", ("effective_at", "payment_id"), hidden=("fingerprint",), opened={"origin": Origin}),
     Table("payment_changes", ("changed_at", "request_id"), hidden=("fingerprint",)),
     Table("payouts", ("paid_out_at", "payout_id"), hidden=("fingerprint",), opened={"origin": Origin}),
+    Table("allowance_uses", ("used_at", "use_id")),
     Table("notices", ("local_date",)),
     Table("reminders", ("said_at", "request_id"), hidden=("fingerprint",)),
     Table("write_offs", ("written_off_at", "request_id"), hidden=("fingerprint",)),

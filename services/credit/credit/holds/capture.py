@@ -11,13 +11,15 @@ from google.type.money_pb2 import Money
 from credit.accounts import encode
 from credit.accounts import store as accounts
 from credit.accounts.model import Cause, Key
+from credit.allowances import store as allowances
+from credit.allowances.model import marks
 from credit.errors import CaptureExceedsHold, HoldNotFound, HoldNotPending
 from credit.holds import store
 from credit.holds.authorize import Decided
 from credit.holds.model import Hold, HoldKey, State, Till
 from credit.invoices import store as invoices
 from credit.invoices.books import Books
-from credit.invoices.model import Charge, InvoiceKey
+from credit.invoices.model import Charge, InvoiceKey, Verdict
 from kit import db
 from kit.errors import IdempotencyConflict
 from kit.ids import derived_uuid
@@ -52,6 +54,8 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
         return [Decided(hold, account)]
     if wished > hold.amount:
         raise CaptureExceedsHold(hold.amount)
+    use = (await allowances.find_uses(conn, [key])).get(key) if hold.allowance_id is not None else None
+    found = marks(use, Verdict(captures=True), wished)
     books = Books(accounts={account.key: account})
     invoice = books.charge(
         Charge(
@@ -63,9 +67,12 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
             at=take.at,
             hold_id=take.hold_id,
             store_id=take.till.store_id,
+            mark=found[0][0] if found else None,
         )
     )
     books.capture(hold, wished, invoice.invoice_id, take.till)
+    for mark, amount in found:
+        books.mark(invoice, mark, take.hold_id, amount, take.at)
     await books.write(conn)
     return [Decided(books.holds[key], books.accounts[account.key])]
 

@@ -59,7 +59,7 @@ class Hold:
     `amount` is None for a hold voided before it was authorised, where the customer has no account, and
     where the account's currency was corrected since; `fingerprint` is None for the first alone.
     `available` is what was available at a decline. `store_limited`: its account has limits per store, so that
-    it must be found by its store while it is pending.
+    it must be found by its store while it is pending. `allowance_id`: of a till that had no line.
     """
 
     merchant_id: str
@@ -76,6 +76,7 @@ class Hold:
     fingerprint: bytes | None = None
     till: Till = NO_TILL
     closed_by: Till | None = None
+    allowance_id: str | None = None
     store_limited: bool = False
 
     @property

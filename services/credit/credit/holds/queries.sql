@@ -40,6 +40,7 @@ SELECT
     h.fingerprint,
     h.decided_at,
     h.expires_at,
+    h.allowance_id,
     CASE WHEN k.position = 1 THEN (
         SELECT array_agg(
             coalesce((
@@ -73,7 +74,8 @@ SELECT
     h.invoice_id,
     h.fingerprint,
     h.decided_at,
-    h.expires_at
+    h.expires_at,
+    h.allowance_id
 FROM unnest(:merchants::text[], :hold_ids::uuid[]) AS k (merchant_id, hold_id)
 JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;
 
@@ -180,6 +182,7 @@ SELECT
     h.fingerprint,
     h.decided_at,
     h.expires_at,
+    h.allowance_id,
     EXISTS (
         SELECT FROM parked_events AS p
         WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
@@ -208,3 +211,10 @@ SELECT EXISTS (
 UPDATE holds
 SET expires_at = :expires_at, extended_origin = :origin
 WHERE merchant_id = :merchant_id AND hold_id = :hold_id;
+
+-- name: put_under!
+-- Note under which allowance new holds were made.
+UPDATE holds AS h
+SET allowance_id = :allowance_id
+FROM unnest(:merchants::text[], :hold_ids::uuid[]) AS k (merchant_id, hold_id)
+WHERE h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;

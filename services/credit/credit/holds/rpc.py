@@ -10,19 +10,17 @@ from typing import Any
 
 from credit.accounts import encode
 from credit.accounts import store as accounts
-from credit.accounts.model import Account
 from credit.callers import account_key, till
 from credit.errors import HoldNotFound
-from credit.holds import say, store
+from credit.holds import encoding, store
 from credit.holds.authorize import Ask, Decided, authorize
 from credit.holds.capture import Take, capture
 from credit.holds.keep import Longer, keep
-from credit.holds.model import Hold, HoldKey, State
+from credit.holds.model import HoldKey
 from credit.holds.stream import SHAPE
 from credit.holds.void import Give, void
 from credit.policies.store import Policies
 from kit import batch, db, ids
-from kit.auth import caller
 from kit.clock import Clock
 from kit.money import InvalidMoney
 from kit.rpc import takes_items
@@ -90,7 +88,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             at=self._clock.now(),
         )
         decided = await batch.once(self._pool, capture, take)
-        return holds_pb2.CaptureResponse(hold=_show(decided.hold, decided.account))
+        return holds_pb2.CaptureResponse(hold=encoding.hold(decided.hold, decided.account))
 
     async def Void(self, request: holds_pb2.VoidRequest, context: Any) -> holds_pb2.VoidResponse:
         """Give a hold back, or remember that it is not to be."""
@@ -101,7 +99,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             at=self._clock.now(),
         )
         decided = await batch.once(self._pool, void, give)
-        return holds_pb2.VoidResponse(hold=_show(decided.hold, decided.account))
+        return holds_pb2.VoidResponse(hold=encoding.hold(decided.hold, decided.account))
 
     async def ExtendHold(
         self, request: holds_pb2.ExtendHoldRequest, context: Any
@@ -114,7 +112,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             till=till(request.origin),
         )
         decided = await batch.once(self._pool, keep, longer)
-        return holds_pb2.ExtendHoldResponse(hold=_show(decided.hold, decided.account))
+        return holds_pb2.ExtendHoldResponse(hold=encoding.hold(decided.hold, decided.account))
 
     async def GetHold(self, request: holds_pb2.GetHoldRequest, context: Any) -> holds_pb2.GetHoldResponse:
         """Tell a hold."""
@@ -125,41 +123,12 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             account = (await accounts.read(conn, [key])).get(key)
         if hold is None or account is None or hold.customer_id != key.customer_id:
             raise HoldNotFound(request.hold_id)
-        return holds_pb2.GetHoldResponse(hold=_show(hold, account))
+        return holds_pb2.GetHoldResponse(hold=encoding.hold(hold, account))
 
 
 def _decided(ask: Ask, decided: Decided) -> holds_pb2.AuthorizeResponse:
     account = decided.account
     return holds_pb2.AuthorizeResponse(
-        hold=_show(decided.hold, account),
+        hold=encoding.hold(decided.hold, account),
         available=encode.money(account, account.available_at(ask.at)) if account.is_open else None,
-    )
-
-
-def _show(hold: Hold, account: Account) -> holds_pb2.Hold:
-    shown = holds_pb2.Hold(
-        hold_id=hold.hold_id,
-        customer_id=hold.customer_id,
-        state=holds_pb2.HoldState.Value(f"HOLD_STATE_{hold.state}"),
-        decided_at=encode.stamp(hold.decided_at),
-        invoice_id=hold.invoice_id or "",
-    )
-    if hold.amount is not None:
-        shown.amount.CopyFrom(encode.money(account, hold.amount))
-    if hold.state is State.CAPTURED:
-        shown.captured_amount.CopyFrom(encode.money(account, hold.captured))
-    if hold.expires_at is not None:
-        shown.expires_at.CopyFrom(encode.stamp(hold.expires_at))
-    if hold.reason is not None:
-        shown.decline.CopyFrom(_decline(hold, account))
-    return shown
-
-
-def _decline(hold: Hold, account: Account) -> holds_pb2.Decline:
-    assert hold.reason is not None, "only a decline has a reason"
-    left = say.amount(hold.available, account.currency_code, account.minor_digits, caller().language)
-    return holds_pb2.Decline(
-        reason=holds_pb2.DeclineReason.Value(f"DECLINE_REASON_{hold.reason}"),
-        say=say.sentence(hold.reason, left, caller().language),
-        available=encode.money(account, hold.available) if hold.amount is not None else None,
     )

@@ -86,6 +86,7 @@ def decode(row: Any) -> Hold:
         available=row["available"],
         invoice_id=None if row["invoice_id"] is None else str(row["invoice_id"]),
         fingerprint=row["fingerprint"],
+        allowance_id=None if row["allowance_id"] is None else str(row["allowance_id"]),
     )
 
 
@@ -113,6 +114,17 @@ async def add(conn: db.Conn, holds: Sequence[Hold]) -> set[HoldKey]:
         store_limited=[h.store_limited for h in holds],
     )
     return {HoldKey(r["merchant_id"], str(r["hold_id"])) async for r in rows}
+
+
+async def put_under(conn: db.Conn, allowance_id: str, holds: Iterable[HoldKey]) -> None:
+    """Note under which allowance new holds were made: apart from `add`, whose every hold would pay for it."""
+    keys = list(holds)
+    await queries.put_under(
+        conn,
+        allowance_id=allowance_id,
+        merchants=[k.merchant_id for k in keys],
+        hold_ids=[k.hold_id for k in keys],
+    )
 
 
 async def close(conn: db.Conn, closed: Sequence[tuple[Hold, Hold]]) -> None:

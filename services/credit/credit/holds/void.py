@@ -8,6 +8,7 @@ from datetime import datetime
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
+from credit.allowances import store as allowances
 from credit.errors import HoldNotFound, HoldNotPending
 from credit.holds import store
 from credit.holds.authorize import Decided
@@ -52,6 +53,8 @@ async def void(conn: db.Conn, gives: Sequence[Give], wait: bool) -> list[Decided
     if hold.state is State.PENDING:
         voided = replace(hold, state=State.VOIDED, closed_by=give.till)
         await store.close(conn, [(hold, voided)])
+        if hold.allowance_id is not None:  # locks it, after the account
+            await allowances.give_back(conn, key, give.at)
         account = replace(account, held=account.held - hold.held)
         hold = voided
     return [Decided(hold, account)]

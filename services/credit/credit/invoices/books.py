@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from credit.accounts.model import Account, Effect, Entry, Key, book, suspended
 from credit.holds import store as holds
 from credit.holds.model import Hold, HoldKey, State, Till
 from credit.invoices import store
+from credit.invoices.marks import Authorised, exception_id
 from credit.invoices.model import (
     Charge,
     Invoice,
@@ -43,6 +45,7 @@ class Books:
     _moved: dict[InvoiceKey, None] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _marks: list[Marked] = field(default_factory=list)
+    _authorised: list[Authorised] = field(default_factory=list)
     facts: list[events.Outgoing] = field(default_factory=list)
 
     def open_suspended(self, key: Key, code: str, digits: int, zone: str, at: datetime) -> None:
@@ -71,8 +74,22 @@ class Books:
 
     def link(self, invoice: Invoice, tender: TenderKey, mark: Mark | None) -> Invoice:
         """Tell an invoice that Capture made which sale it belongs to, and what is amiss with that."""
-        linked = replace(invoice, purchase_id=tender.purchase_id, tender_id=tender.tender_id, mark=mark)
+        linked = replace(
+            invoice, purchase_id=tender.purchase_id, tender_id=tender.tender_id, mark=mark or invoice.mark
+        )
         return self._move(Moved(linked, ()))
+
+    def authorise(self, invoice: Invoice, found: Sequence[tuple[Mark, int]], note: str, at: datetime) -> None:
+        """Mark an unauthorised invoice with what is amiss now that the hold of its sale is known.
+
+        `note` says why staff need not look any more, from `at` on, if it is authorised.
+        """
+        after = self._move(Moved(replace(invoice, mark=found[0][0] if found else None), ()))
+        assert invoice.purchase_id is not None, "only a sale is unauthorised"
+        for mark, amount in found:
+            self.mark(after, mark, invoice.purchase_id, amount, invoice.issued_at)
+        if after.mark is not Mark.UNAUTHORISED:
+            self._authorised.append(Authorised(invoice.key, invoice.purchase_id, note, at))
 
     def refund(self, invoice: Invoice, refund: Refund) -> None:
         """Take a return off an invoice; a paid part becomes credit balance."""
@@ -110,7 +127,7 @@ class Books:
         """List what staff must look at."""
         self._marks.append(
             Marked(
-                exception_id=ids.derived_uuid(invoice.merchant_id, invoice.invoice_id, cause_id, mark),
+                exception_id=exception_id(invoice.key, cause_id, mark),
                 invoice=invoice.key,
                 customer_id=invoice.customer_id,
                 purchase_id=invoice.purchase_id,
@@ -160,4 +177,5 @@ class Books:
             metrics.EXCEPTIONS.labels(mark).inc()
             if not customer_id:
                 metrics.NOBODYS.inc()
+        await store.resolve_authorised(conn, self._authorised)
         await events.publish(conn, facts.TOPIC, self.facts)

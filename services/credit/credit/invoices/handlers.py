@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Cause, Key
+from credit.allowances import store as allowances
+from credit.allowances.model import Kind, Sold, Use, amiss, marks
+from credit.allowances.taking import Taking, begin
 from credit.holds import store as holds
+from credit.holds.model import HoldKey
 from credit.invoices import store
 from credit.invoices.books import Books
-from credit.invoices.model import Charge, Invoice, InvoiceKey, Refund, TenderKey, judge
+from credit.invoices.model import Charge, Invoice, InvoiceKey, Mark, Refund, TenderKey, Verdict, judge
 from credit.invoices.sales import Nobodys, Sale, refunds, sales
 from kit.db import Conn
 from kit.errors import DomainError
@@ -44,18 +49,20 @@ async def purchase_completed(conn: Conn, events: list[Received]) -> list[Refusal
         return refusals
     every = [tender for each in found for tender in each if isinstance(tender, Sale)]
     books, done = await _known(conn, every) if every else (Books(), set())
+    under = await _under(conn, books, [sale for sale in every if sale.tender not in done])
     for place, each in enumerate(found):
         fresh = [t for t in each if isinstance(t, Sale) and t.tender not in done]
         refusals[place] = refusals[place] or _other_currency(books, fresh)
         if refusals[place] is not None:
             continue
         for sale in fresh:
-            _post(books, sale)
+            _post(books, sale, under)
             done.add(sale.tender)
         for tender in each:
             if isinstance(tender, Nobodys):
                 books.list_nobodys(tender.tender, tender.amount, tender.currency, tender.at)
     await books.write(conn)
+    await under.taking.write(conn)
     return refusals
 
 
@@ -67,6 +74,24 @@ async def _known(conn: Conn, every: list[Sale]) -> tuple[Books, set[TenderKey]]:
     captured = [InvoiceKey(h.merchant_id, h.invoice_id) for h in books.holds.values() if h.invoice_id]
     books.invoices = await store.find(conn, captured) if captured else {}
     return books, set(known)
+
+
+@dataclass(frozen=True, slots=True)
+class _Under:
+    """What tills without a line sold under: allowances that tenders name, and what handed-in holds took."""
+
+    taking: Taking
+    uses: dict[HoldKey, Use]
+
+
+async def _under(conn: Conn, books: Books, fresh: list[Sale]) -> _Under:
+    """Read allowances, which are locked, and uses; no statement where no till was without its line."""
+    named = [(sale.allowance_key, books.accounts[sale.key]) for sale in fresh]
+    offline = [key for key, hold in books.holds.items() if hold.allowance_id is not None]
+    return _Under(
+        await begin(conn, [(key, account) for key, account in named if key is not None], locked=True),
+        await allowances.find_uses(conn, offline) if offline else {},
+    )
 
 
 def _other_currency(books: Books, fresh: list[Sale]) -> Refusal:
@@ -82,7 +107,7 @@ def _other_currency(books: Books, fresh: list[Sale]) -> Refusal:
     return None
 
 
-def _post(books: Books, sale: Sale) -> None:
+def _post(books: Books, sale: Sale, under: _Under) -> None:
     """Post one tender by the table "A finished sale is never refused"."""
     if not books.accounts[sale.key].is_open:
         books.open_suspended(sale.key, sale.currency.code, sale.currency.digits, sale.time_zone, sale.at)
@@ -91,7 +116,11 @@ def _post(books: Books, sale: Sale) -> None:
     if hold is not None and hold.invoice_id is not None:
         made = books.invoices[InvoiceKey(hold.merchant_id, hold.invoice_id)]
     alone = made is not None and made.purchase_id is None
-    verdict = judge(hold, sale.key.customer_id, sale.amount, alone)
+    if sale.allowance_key is None:
+        verdict = judge(hold, sale.key.customer_id, sale.amount, alone)
+        found = marks(under.uses.get(hold.key) if hold else None, verdict, sale.amount)
+    else:
+        verdict, found = Verdict(), _take(under.taking, sale)
     if verdict.links:
         assert made is not None, "only a captured hold is linked"
         linked = books.link(made, sale.tender, verdict.mark)
@@ -109,15 +138,37 @@ def _post(books: Books, sale: Sale) -> None:
             purchase_id=sale.tender.purchase_id,
             tender_id=sale.tender.tender_id,
             hold_id=sale.hold_id,
-            mark=verdict.mark,
+            mark=found[0][0] if found else None,
             store_id=sale.store_id,
         )
     )
     if verdict.captures:
         assert hold is not None, "only a known hold is captured"
         books.capture(hold, min(sale.amount, hold.held), invoice.invoice_id)
-    if verdict.mark is not None:
-        books.mark(invoice, verdict.mark, sale.tender.purchase_id, verdict.excess, sale.at)
+    for mark, excess in found:
+        books.mark(invoice, mark, sale.tender.purchase_id, excess, sale.at)
+
+
+def _take(taking: Taking, sale: Sale) -> list[tuple[Mark, int]]:
+    """Take a sale from the allowance that it names; return what is amiss."""
+    assert sale.allowance_key is not None, "only a till without a line sells under an allowance"
+    use = taking.take(
+        sale.allowance_key,
+        Sold(
+            key=sale.key,
+            use_id=derived_uuid(*sale.tender),
+            kind=Kind.SALE,
+            store_id=sale.store_id,
+            amount=sale.amount,
+            currency=sale.currency,
+            at=sale.at,
+            opened=sale.key in taking.opened,
+        ),
+    )
+    if use is None:
+        return [(Mark.UNAUTHORISED, sale.amount)]
+    found = amiss(use, sale.amount)
+    return [found] if found else []
 
 
 async def purchase_returned(conn: Conn, events: list[Received]) -> list[Refusal]:

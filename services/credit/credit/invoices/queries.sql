@@ -153,6 +153,14 @@ FROM unnest(
 ON CONFLICT (merchant_id, exception_id) DO NOTHING
 RETURNING customer_id, kind;
 
+-- name: resolve_authorised!
+-- Resolve open exceptions of sales whose holds became known.
+UPDATE invoice_exceptions AS x
+SET resolved_at = v.resolved_at, note = v.note
+FROM unnest(:merchants::text[], :exception_ids::uuid[], :notes::text[], :at::timestamptz[])
+    AS v (merchant_id, exception_id, note, resolved_at)
+WHERE x.merchant_id = v.merchant_id AND x.exception_id = v.exception_id AND x.resolved_at IS NULL;
+
 -- name: exceptions_page
 -- A page of exceptions, newest first.
 SELECT *

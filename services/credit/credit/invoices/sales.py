@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from credit.accounts import encode
 from credit.accounts.model import Key
+from credit.allowances.model import AllowanceKey
 from credit.holds.model import HoldKey
 from credit.invoices.model import Refund, TenderKey
 from credit.zones import known_zone
@@ -29,6 +30,12 @@ class Sale:
     hold_id: str | None
     at: datetime
     store_id: str
+    allowance_id: str | None = None
+
+    @property
+    def allowance_key(self) -> AllowanceKey | None:
+        """The allowance that it names."""
+        return AllowanceKey(self.key.merchant_id, self.allowance_id) if self.allowance_id else None
 
     @property
     def hold_key(self) -> HoldKey | None:
@@ -66,6 +73,16 @@ def sale_keys(event: Received) -> list[Key]:
     return [payer for payer in payers if payer is not None]
 
 
+def allowance_keys(event: Received) -> list[AllowanceKey]:
+    """The allowances that a sale's on-account tenders name: none, where the till had its line."""
+    payload: purchases_pb2.PurchaseCompleted = event.payload
+    return [
+        AllowanceKey(event.merchant_id, canonical_uuid(tender.on_account.allowance_id, "allowance_id"))
+        for tender in payload.tenders
+        if tender.WhichOneof("means") == "on_account" and tender.on_account.allowance_id
+    ]
+
+
 def sales(event: Received) -> list[Sale | Nobodys]:
     """The on-account tenders of a sale; raises DomainError or ValueError for what cannot be booked."""
     payload: purchases_pb2.PurchaseCompleted = event.payload
@@ -83,7 +100,7 @@ def sales(event: Received) -> list[Sale | Nobodys]:
         if key is None:
             found.append(Nobodys(name, amount, currency, at))
             continue
-        hold_id = tender.on_account.hold_id
+        hold_id, allowance_id = tender.on_account.hold_id, tender.on_account.allowance_id
         found.append(
             Sale(
                 tender=name,
@@ -94,6 +111,7 @@ def sales(event: Received) -> list[Sale | Nobodys]:
                 hold_id=canonical_uuid(hold_id, "hold_id") if hold_id else None,
                 at=at,
                 store_id=payload.store_id,
+                allowance_id=canonical_uuid(allowance_id, "allowance_id") if allowance_id else None,
             )
         )
     return found

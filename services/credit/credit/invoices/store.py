@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from credit.accounts.model import Key
+from credit.invoices.marks import Authorised, exception_id
 from credit.invoices.model import AGE_BANDS, Invoice, InvoiceKey, Mark, Marked, TenderKey
 from credit.pages import Before
 from kit import db
@@ -210,6 +211,19 @@ async def mark(conn: db.Conn, marks: Sequence[Marked]) -> list[tuple[str, Mark]]
         digits=[m.currency.digits if m.currency else 0 for m in marks],
     )
     return [(row["customer_id"], Mark(row["kind"])) async for row in rows]
+
+
+async def resolve_authorised(conn: db.Conn, found: Sequence[Authorised]) -> None:
+    """Resolve what sales were marked with while their holds were not known, unless staff did before."""
+    if not found:
+        return
+    await queries.resolve_authorised(
+        conn,
+        merchants=[a.invoice.merchant_id for a in found],
+        exception_ids=[exception_id(a.invoice, a.cause_id, Mark.UNAUTHORISED) for a in found],
+        notes=[a.note for a in found],
+        at=[a.at for a in found],
+    )
 
 
 async def exceptions_page(
