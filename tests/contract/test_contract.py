@@ -54,7 +54,7 @@ PROMISED = {
     "ResolveException",
     "credit.v1.PolicyService": "GetPolicy SetPolicy ListPlugins",
     "credit.v1.StatementService": "GetStatement ExplainBalance",
-    "credit.v1.PaymentService": "RecordPayment ConfirmPayment ReversePayment PayOut ListPayments",
+    "credit.v1.PaymentService": "RecordPayment ConfirmPayment ReversePayment PayOut ListPayments ListPayouts",
     "loyalty.v1.BookingService": "ListBookings",
     "credit.v1.BookingService": "ListBookings",
     "loyalty.v1.ExportService": "ExportCustomer",

@@ -11,11 +11,12 @@ from credit.audit.checks import AUDIT
 from kit.audit import run_audit
 from kit.events import Outgoing
 from kit.ids import new_customer_id, new_uuid
+from kit.testing.refusals import refusal as refusal_of
 from langganan.credit.v1 import accounts_pb2 as pb
 from langganan.credit.v1 import accounts_pb2_grpc, holds_pb2
 from langganan.events.v1 import customers_pb2
 from tests.credit.conftest import instant, rupiah
-from tests.credit.paying import owing, paying_out
+from tests.credit.paying import giro, owing, paying_out, reverse
 
 
 def asking(customer, **fields):
@@ -88,6 +89,17 @@ async def test_what_a_sale_opened_is_opened_by_staff_and_not_resumed(credit, ref
     await credit.accounts.OpenAccount(credit.opening(customer, limit=9_000, zone="Asia/Makassar"))
     assert (await credit.account(customer)).available.units == 4_000
     assert [c.kind for c in await changes(credit, customer)] == [pb.CHANGE_KIND_OPEN, pb.CHANGE_KIND_SALE]
+
+
+async def test_an_account_is_not_closed_while_a_giro_is_pending(credit):
+    customer = await credit.open()
+    noted = await giro(credit, customer, 5_000)
+    request = pb.CloseAccountRequest(**asking(customer))
+    why = await refusal_of(credit.accounts.CloseAccount(request))
+    assert (why.reason, why.metadata["payment_id"]) == ("PAYMENT_PENDING", noted.payment_id)
+    await reverse(credit, noted)
+    closed = (await credit.accounts.CloseAccount(request)).account
+    assert closed.status == pb.ACCOUNT_STATUS_CLOSED
 
 
 async def test_an_account_is_closed_at_zero_alone_and_opened_again(credit, refused):

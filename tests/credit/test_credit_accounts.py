@@ -151,23 +151,6 @@ async def test_a_wished_limit_is_noted_and_opens_nothing(credit, refused):
     assert (account.limit.units, account.limit_wished.units) == (500_000, 2_000_000)
 
 
-async def test_a_merge_waits_visibly_until_accounts_can_be_moved(credit):
-    customer, survivor = await credit.open(), new_customer_id()
-    await credit.deliver(credit.sale(customer, (1_000, None)))
-    merged = customers_pb2.CustomerMerged(
-        merchant_id=credit.merchant, absorbed_customer_id=customer, surviving_customer_id=survivor
-    )
-    event = Outgoing("customer-merged", credit.merchant, customer, merged, credit.run.clock.now())
-    await credit.deliver(event, credit.sale(customer, (500, None)), credit.sale(survivor, (300, None)))
-    merge, later = await credit.parked(customer)
-    assert "NOT_YET" in merge
-    assert f"cannot move the account of {customer} to {survivor} yet" in merge
-    assert "BEHIND" in later
-    account = await credit.account(customer)
-    assert (account.merged_into, account.posted.units) == ("", 1_000)
-    assert (await credit.account(survivor)).posted.units == 300
-
-
 async def test_no_account_is_opened_for_an_erased_customer(credit, refused):
     customer = new_customer_id()
     erased = customers_pb2.CustomerErased(merchant_id=credit.merchant, customer_id=customer)

@@ -25,6 +25,7 @@ WORD = "kata-rahasia"
 # Columns of a customer's rows that hold ids and words of our own.
 NO_TEXT_COLUMNS = {
     "merchant_id", "customer_id", "status", "currency_code", "time_zone", "merged_into", "kind", "state",
+    "absorbed_from", "merged_customer_id",
     "cause_type", "line", "effect", "mark", "tender_id", "exception", "reversal_reason", "holds.reason",
     "store_id", "register_id", "staff_ref",  # of the till and the employee
     "origin", "closed_origin", "extended_origin",  # the same, serialized

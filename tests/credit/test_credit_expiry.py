@@ -19,6 +19,7 @@ from kit.testing.eventually import eventually
 from kit.testing.refusals import refusal
 from langganan.credit.v1 import holds_pb2, invoices_pb2
 from langganan.types.v1 import origin_pb2
+from tests.credit.merging import merge
 
 TILL = origin_pb2.Origin(store_id="s1", register_id="r1", mode=origin_pb2.MODE_ONLINE)
 LIFE = timedelta(minutes=15)
@@ -169,6 +170,35 @@ async def test_a_customer_of_whom_something_is_parked_keeps_the_hold_and_nobody_
     await credit.run.pool.execute("DELETE FROM parked_events WHERE key = $1", stuck)
     assert await pass_by(credit, timedelta(0)) == 1
     assert (await credit.hold(stuck, kept.hold_id)).state == holds_pb2.HOLD_STATE_EXPIRED
+
+
+async def test_a_hold_that_a_parked_sale_of_another_buyer_names_is_kept(alone):
+    credit = await alone()
+    payer, buyer = await credit.open(limit=5_000), await credit.open()
+    kept, lapsing = await credit.authorize(payer, 1_000), await credit.authorize(payer, 2_000)
+    # No zone: poisoned.
+    await credit.deliver(credit.sale(buyer, (1_000, kept.hold_id), payer=payer, zone="Asia"))
+    assert len(await credit.parked(buyer)) == 1
+    assert await pass_by(credit, timedelta(hours=3)) == 1
+    assert (await credit.hold(payer, kept.hold_id)).state == holds_pb2.HOLD_STATE_PENDING
+    assert (await credit.hold(payer, lapsing.hold_id)).state == holds_pb2.HOLD_STATE_EXPIRED
+    assert not await sweeper(credit).waiting()
+    declined = await credit.authorize(payer, 4_001)
+    assert declined.state == holds_pb2.HOLD_STATE_DECLINED  # so the same credit is not sold twice
+    await credit.run.pool.execute("DELETE FROM parked_events WHERE key = $1", buyer)
+    await credit.deliver(credit.sale(buyer, (1_000, kept.hold_id), payer=payer))
+    assert (await credit.hold(payer, kept.hold_id)).state == holds_pb2.HOLD_STATE_CAPTURED
+    assert await credit.exceptions_of(payer) == []
+
+
+async def test_a_sale_parked_under_an_id_that_was_merged_since_keeps_its_hold(alone):
+    credit = await alone()
+    absorbed, survivor = await credit.open(), await credit.open()
+    kept = await credit.authorize(absorbed, 1_000)
+    await merge(credit, absorbed, survivor)
+    await credit.deliver(credit.sale(absorbed, (1_000, kept.hold_id), zone="Asia"))
+    assert await pass_by(credit, timedelta(hours=3)) == 0
+    assert (await credit.hold(survivor, kept.hold_id)).state == holds_pb2.HOLD_STATE_PENDING
 
 
 async def test_what_was_used_given_back_or_declined_never_expires(alone):

@@ -21,7 +21,7 @@ async def test_two_who_make_the_same_missing_account_lock_it_one_after_the_other
     key = Key(credit.merchant, new_customer_id())
     pool = credit.run.pool
     async with db.transaction(pool) as first:
-        assert await accounts.lock(first, [key], wait=True) == {key}
+        assert await accounts.lock(first, [key], wait=True) == {key: key}
 
         async def second():
             async with db.transaction(pool) as conn:
@@ -30,14 +30,14 @@ async def test_two_who_make_the_same_missing_account_lock_it_one_after_the_other
         waiting = asyncio.create_task(second())
         while await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0:
             assert not waiting.done()
-    assert await waiting == {key}
+    assert await waiting == {key: key}
 
 
 async def test_a_held_account_is_left_out_by_who_does_not_wait(credit):
     held, free = Key(credit.merchant, await credit.open()), Key(credit.merchant, await credit.open())
     async with db.transaction(credit.run.pool) as first, db.transaction(credit.run.pool) as second:
         await accounts.lock(first, [held], wait=True)
-        assert await accounts.lock(second, [held, free], wait=False) == {free}
+        assert await accounts.lock(second, [held, free], wait=False) == {free: free}
 
 
 async def test_one_request_id_for_two_exceptions_in_the_same_moment_resolves_one(credit, refused):

@@ -169,20 +169,13 @@ async def test_accounts_that_approve_nothing_still_hear_of_what_they_owe(alone):
     credit = await alone(SOLD)
     suspended = new_customer_id()  # opened by the sale: due at once
     await credit.deliver(credit.sale(suspended, (10_000, None), at=SOLD, zone="Asia/Jakarta"))
-    erased, absorbed = await owing(credit), await owing(credit)
+    erased = await owing(credit)
     gone = customers_pb2.CustomerErased(merchant_id=credit.merchant, customer_id=erased)
-    merged = customers_pb2.CustomerMerged(
-        merchant_id=credit.merchant, absorbed_customer_id=absorbed, surviving_customer_id=erased
-    )
-    await credit.deliver(
-        Outgoing("customer-erased", credit.merchant, erased, gone, SOLD),
-        Outgoing("customer-merged", credit.merchant, absorbed, merged, SOLD),
-    )
+    await credit.deliver(Outgoing("customer-erased", credit.merchant, erased, gone, SOLD))
     await sweep(credit, datetime(2026, 5, 2, 3, tzinfo=UTC))
     assert await notices(credit, suspended) == [("overdue", date(2026, 5, 2), [10_000], [])]
     await sweep(credit, datetime(2026, 5, 11, 3, tzinfo=UTC))
     assert await notices(credit, erased) == [("due", DUE, [], [50_000])]
-    assert await notices(credit, absorbed) == [("due", DUE, [], [50_000])]  # the merge waits, so do its books
 
 
 async def test_eight_sweepers_at_once_say_it_once(alone):

@@ -160,6 +160,25 @@ async def test_a_sale_said_again_under_a_fresh_event_id_posts_once(credit):
     await credit.check_books(customer)
 
 
+async def test_a_sale_whose_invoice_was_deleted_by_hand_is_passed_over_when_it_is_said_again(credit):
+    customer = await credit.open()
+    hold = await credit.authorize(customer, 5_000)
+    sale = credit.sale(customer, (5_000, hold.hold_id), (700, None))
+    await credit.deliver(sale)
+    await credit.run.pool.execute(
+        "DELETE FROM invoices WHERE merchant_id = $1 AND hold_id = $2", credit.merchant, hold.hold_id
+    )
+    await credit.deliver(sale)
+    assert await credit.parked(customer) == []
+    assert [i.amount.units for i in await credit.invoices_of(customer)] == [700]
+    assert (await credit.account(customer)).posted.units == 5_700  # as the ledger has it; the audit names it
+    # Of another sale the hold is used already: that one is posted, and marked.
+    await credit.deliver(credit.sale(customer, (900, hold.hold_id)))
+    (marked,) = [e for e in await credit.exceptions_of(customer) if e.amount.units == 900]
+    assert marked.kind == invoices_pb2.EXCEPTION_KIND_UNAUTHORISED
+    assert (await credit.account(customer)).posted.units == 6_600
+
+
 async def test_one_hold_named_by_two_tenders_of_a_sale_is_used_once(credit):
     customer = await credit.open()
     hold = await credit.authorize(customer, 10_000)

@@ -162,6 +162,7 @@ CREDIT: dict[str, Callable[[Names], Content]] = {
         "origin": ORIGIN,
     },
     "PaymentService/ListPayments": _customer,
+    "PaymentService/ListPayouts": _customer,
 }
 CUSTOMERS: dict[str, Callable[[Names], Content]] = {
     "ContactService/GetContacts": lambda n: {

@@ -13,6 +13,7 @@ from credit.exports.rpc import ExportService
 from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
+from credit.merges import sweep as merges
 from credit.notices import sweep as notices
 from credit.payments.rpc import PaymentService
 from credit.policies.codec import installed
@@ -66,7 +67,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             lock=hears.lock,
             prefix=settings.topic_prefix,
         ),
-        sweeps=[expiry.sweep(), notices.sweep(policies, settings.notice_hour)],
+        sweeps=[expiry.sweep(), notices.sweep(policies, settings.notice_hour), merges.sweep()],
         audit=AUDIT,
         batchers=[batcher],
     )

@@ -53,6 +53,18 @@ class AccountNotSettled(CreditError, FailedPrecondition):
         )
 
 
+class PaymentPending(CreditError, FailedPrecondition):
+    """A giro that clears later would be booked on a closed account."""
+
+    reason = "PAYMENT_PENDING"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(
+            f"giro {payment_id} has not cleared yet; confirm or reverse it, then close the account",
+            payment_id=payment_id,
+        )
+
+
 class NeverOpened(CreditError, FailedPrecondition):
     """A sale opened the account; nobody has named its limit and terms."""
 

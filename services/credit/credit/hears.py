@@ -10,6 +10,7 @@ from credit.accounts.model import Key
 from credit.allowances import store as allowances
 from credit.invoices import handlers as sale
 from credit.invoices import sales
+from credit.merges import handlers as merge
 from kit.db import Conn
 from kit.events import Handler, Received
 from langganan.events.v1 import customers_pb2, purchases_pb2
@@ -18,7 +19,7 @@ TOPICS = ["customers"]
 
 HANDLERS: Mapping[str, Handler] = {
     "customer-registered": Handler(customers_pb2.CustomerRegistered, customer.customer_registered),
-    "customer-merged": Handler(customers_pb2.CustomerMerged, customer.customer_merged),
+    "customer-merged": Handler(customers_pb2.CustomerMerged, merge.customer_merged),
     "customer-erased": Handler(customers_pb2.CustomerErased, customer.customer_erased),
     "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, sale.purchase_completed, folds=True),
     "purchase-returned": Handler(purchases_pb2.PurchaseReturned, sale.purchase_returned, folds=True),
@@ -26,7 +27,7 @@ HANDLERS: Mapping[str, Handler] = {
 
 _KEYS: Mapping[str, Callable[[Received], list[Key]]] = {
     "customer-registered": customer.registered_keys,
-    "customer-merged": customer.merged_keys,
+    "customer-merged": merge.merged_keys,
     "customer-erased": customer.erased_keys,
     "purchase-completed": sales.sale_keys,
     "purchase-returned": sales.refund_keys,

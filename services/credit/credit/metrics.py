@@ -33,6 +33,7 @@ REVERSALS = Counter(
 )
 PAYOUTS = Counter("langganan_credit_payouts_total", "Credit balances returned to customers")
 WRITE_OFFS = Counter("langganan_credit_write_offs_total", "Invoices of which the rest was given up")
+MERGED = Counter("langganan_credit_merges_total", "Accounts moved into that of a surviving customer")
 REMINDERS = Counter("langganan_credit_reminders_total", "Reminders by hand: DUE or OVERDUE", ["kind"])
 NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])
 PLUGIN_SECONDS = Histogram(

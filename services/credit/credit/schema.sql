@@ -15,7 +15,9 @@ CREATE TABLE public.account_changes (
     override_until timestamp with time zone,
     revision bigint DEFAULT 0 NOT NULL,
     store_id text DEFAULT ''::text NOT NULL,
-    store_limit bigint
+    store_limit bigint,
+    absorbed_from text,
+    merged_customer_id text
 );
 
 CREATE TABLE public.accounts (
@@ -57,6 +59,7 @@ CREATE TABLE public.allowance_uses (
     mark text NOT NULL,
     used_at timestamp with time zone NOT NULL,
     given_back_at timestamp with time zone,
+    absorbed_from text,
     CONSTRAINT allowance_uses_amounts CHECK (((amount > 0) AND ((excess >= 0) AND (excess <= amount)))),
     CONSTRAINT allowance_uses_kind_known CHECK ((kind = ANY (ARRAY['SALE'::text, 'HOLD'::text]))),
     CONSTRAINT allowance_uses_mark_known CHECK ((mark = ANY (ARRAY[''::text, 'OVER_ALLOWANCE'::text, 'UNAUTHORISED'::text])))
@@ -109,7 +112,8 @@ CREATE TABLE public.entries (
     posted bigint NOT NULL,
     credit bigint NOT NULL,
     effective_at timestamp with time zone NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    absorbed_from text
 );
 
 ALTER TABLE public.entries ALTER COLUMN entry_id ADD GENERATED ALWAYS AS IDENTITY (
@@ -151,6 +155,7 @@ CREATE TABLE public.holds (
     extended_origin bytea,
     store_limited boolean DEFAULT false NOT NULL,
     allowance_id uuid,
+    absorbed_from text,
     CONSTRAINT holds_pending_amount CHECK (((state <> 'PENDING'::text) OR (amount > 0))),
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
@@ -183,7 +188,8 @@ CREATE TABLE public.invoice_exceptions (
     request_id uuid,
     fingerprint bytea,
     currency_code text DEFAULT ''::text NOT NULL,
-    minor_digits integer DEFAULT 0 NOT NULL
+    minor_digits integer DEFAULT 0 NOT NULL,
+    absorbed_from text
 );
 
 CREATE TABLE public.invoices (
@@ -205,6 +211,7 @@ CREATE TABLE public.invoices (
     number bigint,
     written_off bigint DEFAULT 0 NOT NULL,
     store_id text DEFAULT ''::text NOT NULL,
+    absorbed_from text,
     CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
 )
 WITH (fillfactor='80');
@@ -218,12 +225,21 @@ CREATE SEQUENCE public.invoices_number_seq
 
 ALTER SEQUENCE public.invoices_number_seq OWNED BY public.invoices.number;
 
+CREATE TABLE public.merges_waiting (
+    merchant_id text NOT NULL,
+    absorbed_customer_id text NOT NULL,
+    surviving_customer_id text NOT NULL,
+    merged_at timestamp with time zone NOT NULL,
+    tried_at timestamp with time zone
+);
+
 CREATE TABLE public.notices (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
     local_date date NOT NULL,
     kind text NOT NULL,
     said_at timestamp with time zone NOT NULL,
+    absorbed_from text,
     CONSTRAINT notices_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
 );
 
@@ -292,6 +308,7 @@ CREATE TABLE public.payment_changes (
     note text NOT NULL,
     staff_ref text NOT NULL,
     changed_at timestamp with time zone NOT NULL,
+    absorbed_from text,
     CONSTRAINT payment_changes_kind_known CHECK ((kind = ANY (ARRAY['CONFIRM'::text, 'REVERSE'::text])))
 );
 
@@ -316,6 +333,7 @@ CREATE TABLE public.payments (
     cleared_at timestamp with time zone,
     reversed_at timestamp with time zone,
     reversal_reason text DEFAULT ''::text NOT NULL,
+    absorbed_from text,
     CONSTRAINT payments_amount_positive CHECK (((amount > 0) AND (unapplied >= 0)))
 );
 
@@ -330,6 +348,7 @@ CREATE TABLE public.payouts (
     fingerprint bytea NOT NULL,
     origin bytea NOT NULL,
     paid_out_at timestamp with time zone NOT NULL,
+    absorbed_from text,
     CONSTRAINT payouts_amount_positive CHECK (((amount > 0) AND (credit_balance_after >= 0)))
 );
 
@@ -357,6 +376,7 @@ CREATE TABLE public.reminders (
     staff_ref text NOT NULL,
     fingerprint bytea NOT NULL,
     said_at timestamp with time zone NOT NULL,
+    absorbed_from text,
     CONSTRAINT reminders_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
 );
 
@@ -378,6 +398,7 @@ CREATE TABLE public.write_offs (
     staff_ref text NOT NULL,
     fingerprint bytea NOT NULL,
     written_off_at timestamp with time zone NOT NULL,
+    absorbed_from text,
     CONSTRAINT write_offs_amount_positive CHECK ((amount > 0))
 );
 
@@ -386,7 +407,7 @@ ALTER TABLE ONLY public.inbox ATTACH PARTITION public.inbox_default DEFAULT;
 ALTER TABLE ONLY public.invoices ALTER COLUMN number SET DEFAULT nextval('public.invoices_number_seq'::regclass);
 
 ALTER TABLE public.account_changes
-    ADD CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text, 'OVERRIDE'::text, 'SUSPEND'::text, 'RESUME'::text, 'CLOSE'::text, 'SALE'::text, 'ERASED'::text, 'STORE_LIMIT'::text]))) NOT VALID;
+    ADD CONSTRAINT account_changes_kind_known CHECK ((kind = ANY (ARRAY['OPEN'::text, 'LIMIT'::text, 'TERMS'::text, 'OVERRIDE'::text, 'SUSPEND'::text, 'RESUME'::text, 'CLOSE'::text, 'SALE'::text, 'ERASED'::text, 'STORE_LIMIT'::text, 'MERGED'::text]))) NOT VALID;
 
 ALTER TABLE ONLY public.account_changes
     ADD CONSTRAINT account_changes_pkey PRIMARY KEY (merchant_id, kind, request_id);
@@ -451,6 +472,9 @@ ALTER TABLE ONLY public.invoices
 ALTER TABLE public.invoices
     ADD CONSTRAINT invoices_written_off_fits CHECK (((written_off >= 0) AND (((paid + returned) + written_off) <= amount))) NOT VALID;
 
+ALTER TABLE ONLY public.merges_waiting
+    ADD CONSTRAINT merges_waiting_pkey PRIMARY KEY (merchant_id, absorbed_customer_id);
+
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT notices_pkey PRIMARY KEY (merchant_id, customer_id, local_date);
 
@@ -497,6 +521,8 @@ ALTER TABLE ONLY public.write_offs
     ADD CONSTRAINT write_offs_pkey PRIMARY KEY (merchant_id, request_id);
 
 CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (merchant_id, customer_id, kind, request_id);
+
+CREATE INDEX accounts_merged ON public.accounts USING btree (merchant_id, merged_into) WHERE (merged_into <> ''::text);
 
 CREATE INDEX accounts_zone ON public.accounts USING btree (time_zone);
 

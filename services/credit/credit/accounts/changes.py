@@ -20,6 +20,7 @@ from credit.errors import (
     CustomerErased,
     NeverOpened,
     OverridePassed,
+    PaymentPending,
 )
 from kit import db
 from kit.fingerprint import fingerprint
@@ -91,6 +92,9 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
         changed = _changed(account, wish)
         if wish.kind == "RESUME" and not await store.was_opened(conn, account):
             raise NeverOpened(account.customer_id)
+        pending = await store.pending_payment(conn, account) if wish.kind == "CLOSE" else None
+        if pending is not None:
+            raise PaymentPending(pending)
     return [
         await store.change(
             conn,

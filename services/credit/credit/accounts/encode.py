@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
-from credit.accounts.model import Account, Made, Override, Status, StoreRoom
+from credit.accounts.model import Account, Key, Made, Override, Status, StoreRoom
 from credit.errors import InvalidDate
 from kit.money import Currency, InvalidMoney, to_minor, to_money
 from langganan.credit.v1 import accounts_pb2
@@ -55,9 +55,12 @@ def read_day(value: Date, field: str) -> date:
 
 
 def account(
-    found: Account, overdue: int, at: datetime, *, blocked: bool, rooms: Sequence[StoreRoom] = ()
+    found: Account, asked: Key, overdue: int, at: datetime, *, blocked: bool, rooms: Sequence[StoreRoom] = ()
 ) -> accounts_pb2.Account:
-    """An open account at `at`; `overdue` in minor units; `blocked`: for that, nothing is approved."""
+    """An open account at `at`, whoever was asked for; `overdue` in minor units.
+
+    `blocked`: for that, nothing is approved.
+    """
     shown = accounts_pb2.Account(
         customer_id=found.customer_id,
         status=accounts_pb2.AccountStatus.Value(f"ACCOUNT_STATUS_{found.status}"),
@@ -76,7 +79,7 @@ def account(
         limit_override=override(found, found.override_at(at)),
         limit_wished=money(found, found.limit_wished) if found.limit_wished else None,
         customer_erased=found.erased,
-        merged_into=found.merged_into,
+        merged_into=found.customer_id if asked != found.key else "",
         revision=found.revision,
         store_limits=[_room(found, room) for room in rooms],
     )
@@ -114,6 +117,8 @@ def change(of: Account, found: Made) -> accounts_pb2.AccountChange:
         due_day=found.due_day,
         limit_override=override(of, found.override),
         revision=found.revision,
+        merged_customer_id=found.merged_customer_id,
+        absorbed_from=found.absorbed_from,
     )
     if found.of_store is not None:
         shown.store_id = found.of_store.store_id

@@ -1,4 +1,4 @@
-"""What customers says about customers: a limit wished, a merge, an erasure."""
+"""What customers says about customers: a limit wished, an erasure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC
 from credit.accounts import store
 from credit.accounts.model import Key
 from kit.db import Conn
-from kit.events import NotYet, Received
+from kit.events import Received
 from langganan.events.v1 import customers_pb2
 
 
@@ -16,12 +16,6 @@ def registered_keys(event: Received) -> list[Key]:
     """The account that a registration concerns: none where no limit was wished."""
     payload: customers_pb2.CustomerRegistered = event.payload
     return [Key(event.merchant_id, payload.customer_id)] if payload.credit_limit_wished > 0 else []
-
-
-def merged_keys(event: Received) -> list[Key]:
-    """No account: a merge moves nothing yet."""
-    del event
-    return []
 
 
 def erased_keys(event: Received) -> list[Key]:
@@ -35,26 +29,20 @@ async def customer_registered(conn: Conn, events: list[Received]) -> None:
     wishes = {k: e.payload.credit_limit_wished for e in events for k in registered_keys(e)}
     if wishes:
         accounts = await store.read(conn, wishes)
-        await store.save(conn, [replace(a, limit_wished=wishes[k]) for k, a in accounts.items()])
-
-
-async def customer_merged(conn: Conn, events: list[Received]) -> list[Exception | None]:
-    """Let a merge wait, and what the absorbed customer does after it, until accounts can be moved."""
-    del conn
-    return [
-        NotYet(
-            f"credit cannot move the account of {event.payload.absorbed_customer_id} to "
-            f"{event.payload.surviving_customer_id} yet; this event waits until a release that can"
-        )
-        for event in events
-    ]
+        # Of a customer who was merged since, the survivor's own wish stands.
+        wished = {a.key: replace(a, limit_wished=wishes[k]) for k, a in accounts.items() if k == a.key}
+        await store.save(conn, list(wished.values()))
 
 
 async def customer_erased(conn: Conn, events: list[Received]) -> None:
-    """From now on new holds decline; returns and payments still book. What staff wrote is forgotten."""
-    erased = {k: e.payload.erased_at.ToDatetime(UTC) for e in events for k in erased_keys(e)}
-    known = await store.read(conn, erased)
-    fresh = [replace(a, revision=a.revision + 1) for a in known.values() if not a.erased]
+    """From now on new holds decline; returns and payments still book. What staff wrote is forgotten.
+
+    A merged customer is the survivor: what is told of the one is done to the other.
+    """
+    at = {k: e.payload.erased_at.ToDatetime(UTC) for e in events for k in erased_keys(e)}
+    known = {a.key: (a, at[k]) for k, a in (await store.read(conn, at)).items()}
+    erased = {key: erased_at for key, (_, erased_at) in known.items()}
+    fresh = [replace(a, revision=a.revision + 1) for a, _ in known.values() if not a.erased]
     await store.mark_erased(conn, erased)
     await store.clear_texts(conn, erased)
     await store.save(conn, fresh)

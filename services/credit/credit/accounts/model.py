@@ -147,7 +147,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A change that was made of an account, with what held after it; minor units."""
+    """A change that was made of an account, with what held after it; minor units.
+
+    `merged_customer_id`: whom a merge absorbed. `absorbed_from`: of whose account it was before a merge.
+    """
 
     kind: str
     request_id: str
@@ -161,6 +164,8 @@ class Made:
     override: Override | None
     revision: int
     of_store: StoreLimit | None = None
+    merged_customer_id: str = ""
+    absorbed_from: str = ""
 
 
 class Cause(StrEnum):

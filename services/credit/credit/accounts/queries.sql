@@ -1,33 +1,59 @@
 -- name: lock
--- Lock the accounts that exist, in id order; waits up to lock_timeout.
+-- Lock the accounts that exist, in id order; waits up to lock_timeout. One that was merged into another is
+-- left out, also where that happened while we waited for it.
 SELECT a.merchant_id, a.customer_id
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+JOIN accounts AS a
+    ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.merged_into = ''
 ORDER BY a.merchant_id, a.customer_id
 FOR NO KEY UPDATE OF a;
 
 -- name: lock_free
--- Lock the accounts that exist and that nobody else holds.
+-- Lock the accounts that exist, were not merged into another, and that nobody else holds.
 SELECT a.merchant_id, a.customer_id
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+JOIN accounts AS a
+    ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.merged_into = ''
 ORDER BY a.merchant_id, a.customer_id
 FOR NO KEY UPDATE OF a SKIP LOCKED;
 
 -- name: add_missing
--- Make rows for customers that are not known here; a row that we made is ours, as if locked.
-INSERT INTO accounts (merchant_id, customer_id)
-SELECT k.merchant_id, k.customer_id
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-ORDER BY k.merchant_id, k.customer_id
-ON CONFLICT (merchant_id, customer_id) DO NOTHING
-RETURNING merchant_id, customer_id;
+-- Make rows for customers that are not known here; a row that we made is ours, as if locked. Of those that were
+-- merged into another it tells into whom.
+WITH k AS (
+    SELECT * FROM unnest(:merchants::text[], :customers::text[]) AS u (merchant_id, customer_id)
+),
+
+made AS (
+    INSERT INTO accounts (merchant_id, customer_id)
+    SELECT k.merchant_id, k.customer_id FROM k
+    ORDER BY k.merchant_id, k.customer_id
+    ON CONFLICT (merchant_id, customer_id) DO NOTHING
+    RETURNING merchant_id, customer_id
+)
+
+SELECT merchant_id, customer_id, '' AS merged_into FROM made
+UNION ALL
+SELECT a.merchant_id, a.customer_id, a.merged_into
+FROM k
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
+WHERE a.merged_into <> '';
 
 -- name: read
--- The accounts that exist, in no order.
-SELECT a.*
+-- The accounts behind these customers, the survivor's for one that was merged into another; in no order.
+SELECT o.customer_id AS asked, a.*
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id;
+JOIN accounts AS o ON o.merchant_id = k.merchant_id AND o.customer_id = k.customer_id
+JOIN accounts AS a
+    ON a.merchant_id = o.merchant_id
+    AND a.customer_id = CASE o.merged_into WHEN '' THEN o.customer_id ELSE o.merged_into END;
+
+-- name: aliases
+-- Who was merged into a customer.
+SELECT customer_id
+FROM accounts
+WHERE merchant_id = :merchant_id AND merged_into = :customer_id AND merged_into <> ''
+ORDER BY customer_id;
 
 -- name: zones
 -- The zones that accounts are in: one probe of an index for each, however many accounts there are.
@@ -50,6 +76,14 @@ WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at I
 -- name: is_booked$
 -- Whether the ledger has anything of an account.
 SELECT exists(SELECT 1 FROM entries WHERE merchant_id = :merchant_id AND customer_id = :customer_id);
+
+-- name: pending_payment$
+-- A payment of an account that has not cleared yet.
+SELECT payment_id
+FROM payments
+WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND state = 'PENDING'
+ORDER BY effective_at, payment_id
+LIMIT 1;
 
 -- name: forget_held_amounts!
 -- Unset the amounts of an account's holds.
@@ -150,11 +184,13 @@ WHERE merchant_id = :merchant_id AND kind = :kind AND request_id = :request_id;
 -- Remember what a request id did; no row: somebody took the id meanwhile.
 INSERT INTO account_changes (
     merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref,
-    changed_at, status, due_day, override_limit, override_until, revision, store_id, store_limit
+    changed_at, status, due_day, override_limit, override_until, revision, store_id, store_limit,
+    merged_customer_id
 )
 VALUES (
     :merchant_id, :kind, :request_id, :customer_id, :fingerprint, :credit_limit, :net_days, :reason, :staff_ref,
-    :changed_at, :status, :due_day, :override_limit, :override_until, :revision, :store_id, :store_limit
+    :changed_at, :status, :due_day, :override_limit, :override_until, :revision, :store_id, :store_limit,
+    :merged_customer_id
 )
 ON CONFLICT (merchant_id, kind, request_id) DO NOTHING
 RETURNING true;

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from credit import pages
 from credit.accounts import changes, encode, store, stores
-from credit.accounts.model import Account
+from credit.accounts.model import Account, Key
 from credit.callers import account_key
 from credit.errors import OverridePassed
 from credit.policies.store import Policies
@@ -50,7 +50,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         key = account_key(request.customer_id)
         async with self._pool.acquire(timeout=5) as conn:
             account = await store.read_open(conn, key)
-            shown = await self._show(conn, account)
+            shown = await self._show(conn, account, key)
         return accounts_pb2.GetAccountResponse(account=shown)
 
     async def SetLimit(
@@ -148,7 +148,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         size = paging.page_size(request.page_size)
         async with self._pool.acquire(timeout=5) as conn:
             account = await store.read_open(conn, key)
-            found = await store.changes(conn, key, before=before, size=size + 1)
+            found = await store.changes(conn, account.key, before=before, size=size + 1)
         return accounts_pb2.ListChangesResponse(
             changes=[encode.change(account, made) for made in found[:size]],
             next_page_token=paging.next_token(
@@ -177,9 +177,9 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
     async def _apply(self, change: changes.Change) -> accounts_pb2.Account:
         account = await batch.once(self._pool, changes.apply, change)
         async with self._pool.acquire(timeout=5) as conn:
-            return await self._show(conn, account)
+            return await self._show(conn, account, change.key)
 
-    async def _show(self, conn: db.Conn, account: Account) -> accounts_pb2.Account:
+    async def _show(self, conn: db.Conn, account: Account, asked: Key) -> accounts_pb2.Account:
         now = self._clock.now()
         overdue, oldest_due = await store.overdue(conn, account, account.local_date(now))
         policy = await self._policies.of(conn, account.merchant_id, now)
@@ -188,7 +188,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         except DomainError:  # nor does Authorize approve anything then
             blocked = True
         rooms = await stores.rooms_of(conn, account)
-        return encode.account(account, overdue, now, blocked=blocked, rooms=rooms)
+        return encode.account(account, asked, overdue, now, blocked=blocked, rooms=rooms)
 
 
 def _until(request: accounts_pb2.OverrideLimitRequest) -> datetime:

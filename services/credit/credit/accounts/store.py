@@ -23,35 +23,59 @@ def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
 
 
 async def _keys(rows: AsyncIterator[Any]) -> set[Key]:
-    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+    return {_key(row) async for row in rows}
 
 
-async def lock(conn: db.Conn, keys: Iterable[Key], *, wait: bool) -> set[Key]:
-    """Lock the accounts, in id order, making the rows that are missing; return those that are ours.
+def _key(row: Any) -> Key:
+    return Key(row["merchant_id"], row["customer_id"])
 
-    The lock of an account guards everything of its customer. wait=False leaves out what others hold.
+
+async def lock(conn: db.Conn, keys: Iterable[Key], *, wait: bool) -> dict[Key, Key]:
+    """Lock the accounts of customers, in id order, making the rows that are missing.
+
+    Returns, of those that are ours, customer → account: the survivor's for one that was merged into another.
+    The lock of an account guards everything of its customer, and whom that absorbed, for whoever merges it
+    further holds it. So an alias itself is never locked. wait=False leaves out what others hold.
     Read only in a later statement: it alone sees what the last holder committed.
     """
-    wanted = set(keys)
+    leads = {key: key for key in keys}
     take = queries.lock if wait else queries.lock_free
-    ours = await _keys(take(conn, **_columns(wanted)))
-    missing = wanted - ours
-    if missing:
-        ours |= await _keys(queries.add_missing(conn, **_columns(missing)))
-        missing = wanted - ours
-        if missing and wait:  # made by somebody else between the two statements
-            ours |= await _keys(queries.lock(conn, **_columns(missing)))
-    return ours
+    ours = await _keys(take(conn, **_columns(leads)))
+    while missing := set(leads.values()) - ours:
+        made: set[Key] = set()
+        merged: dict[Key, Key] = {}
+        async for row in queries.add_missing(conn, **_columns(missing)):
+            if row["merged_into"]:
+                merged[_key(row)] = Key(row["merchant_id"], row["merged_into"])
+            else:
+                made.add(_key(row))
+        ours |= made
+        leads = {key: merged.get(account, account) for key, account in leads.items()}
+        missing = set(leads.values()) - ours
+        if not missing or not (wait or merged):  # what is left is held by others
+            break
+        # Survivors, and what somebody else made or merged between the statements.
+        ours |= await _keys(take(conn, **_columns(missing)))
+    return {key: account for key, account in leads.items() if account in ours}
 
 
 async def read(conn: db.Conn, keys: Iterable[Key]) -> dict[Key, Account]:
-    """Return the accounts that exist, UNOPENED ones included."""
-    found = [decode(row) async for row in queries.read(conn, **_columns(keys))]
-    return {account.key: account for account in found}
+    """Return the accounts behind the customers that are known here, UNOPENED ones included.
+
+    That of a customer who was merged into another is the survivor's, and has the survivor's key.
+    """
+    rows = queries.read(conn, **_columns(keys))
+    return {Key(row["merchant_id"], row["asked"]): decode(row) async for row in rows}
+
+
+async def aliases(conn: db.Conn, key: Key) -> list[Key]:
+    """Return who was merged into a customer."""
+    rows = queries.aliases(conn, merchant_id=key.merchant_id, customer_id=key.customer_id)
+    return [Key(key.merchant_id, row["customer_id"]) async for row in rows]
 
 
 async def read_open(conn: db.Conn, key: Key) -> Account:
-    """Return an open account; raise ACCOUNT_NOT_FOUND."""
+    """Return the open account of a customer, or of the survivor; raise ACCOUNT_NOT_FOUND."""
     account = (await read(conn, [key])).get(key)
     if account is None or not account.is_open:
         raise AccountNotFound(key.customer_id)
@@ -105,6 +129,14 @@ async def is_booked(conn: db.Conn, account: Account) -> bool:
     """Tell whether anything was ever booked on a locked account."""
     found = await queries.is_booked(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
     return bool(found)
+
+
+async def pending_payment(conn: db.Conn, account: Account) -> str | None:
+    """Return a payment of a locked account that has not cleared yet."""
+    found = await queries.pending_payment(
+        conn, merchant_id=account.merchant_id, customer_id=account.customer_id
+    )
+    return None if found is None else str(found)
 
 
 async def forget_held_amounts(conn: db.Conn, account: Account) -> None:
@@ -211,10 +243,22 @@ async def change(
     return account
 
 
-async def note(conn: db.Conn, account: Account, kind: str, at: datetime) -> None:
-    """Remember, once, a change of a locked account that an event made and no request."""
-    request_id = derived_uuid(account.merchant_id, account.customer_id, kind)
-    await _add_change(conn, account, kind, request_id, b"", "", "", at)
+async def note(
+    conn: db.Conn,
+    account: Account,
+    kind: str,
+    at: datetime,
+    *,
+    absorbed: str = "",
+    of_store: StoreLimit | None = None,
+) -> None:
+    """Remember, once, a change of a locked account that an event made and no request.
+
+    `absorbed`: the customer that was merged into the account's.
+    """
+    of = (of_store.store_id,) if of_store else ()
+    request_id = derived_uuid(account.merchant_id, absorbed or account.customer_id, kind, *of)
+    await _add_change(conn, account, kind, request_id, b"", "", "", at, of_store, absorbed)
 
 
 async def _add_change(
@@ -227,6 +271,7 @@ async def _add_change(
     staff_ref: str,
     at: datetime,
     of_store: StoreLimit | None = None,
+    absorbed: str = "",
 ) -> bool:
     taken = await queries.add_change(
         conn,
@@ -247,6 +292,7 @@ async def _add_change(
         revision=account.revision,
         store_id=of_store.store_id if of_store else "",
         store_limit=of_store.limit if of_store else None,
+        merged_customer_id=absorbed or None,
     )
     return taken is not None
 
@@ -288,6 +334,8 @@ async def changes(conn: db.Conn, key: Key, *, before: BeforeNumber, size: int) -
             override=_override(row),
             revision=row["revision"],
             of_store=StoreLimit(row["store_id"], row["store_limit"]) if row["store_id"] else None,
+            merged_customer_id=row["merged_customer_id"] or "",
+            absorbed_from=row["absorbed_from"] or "",
         )
         async for row in rows
     ]

@@ -87,11 +87,18 @@ async def hand_in(conn: db.Conn, batches: Sequence[Batch], wait: bool) -> list[A
     keys = {each.key for each in batch.holds}
     await accounts.lock(conn, keys, wait=wait)
     known = await accounts.read(conn, keys)
-    taking = await begin(conn, [(batch.allowance, account) for account in known.values()])
+    payers = {account.key: account for account in known.values()}  # survivors, of customers who were merged
+    taking = await begin(conn, [(batch.allowance, account) for account in payers.values()])
     if batch.allowance not in taking.allowances:
         raise AllowanceNotFound(batch.allowance.allowance_id)
     found = await holds.read(conn, {each.hold_key for each in batch.holds})
-    fold = _Fold(batch, Books(accounts=known, holds=found), taking, await store.find_uses(conn, found))
+    fold = _Fold(
+        batch,
+        {key: account.key for key, account in known.items()},
+        Books(accounts=payers, holds=found),
+        taking,
+        await store.find_uses(conn, found),
+    )
     for place in range(len(batch.holds)):
         fold.decide(place)
     written = await holds.add(conn, list(fold.new.values()))
@@ -107,9 +114,10 @@ async def hand_in(conn: db.Conn, batches: Sequence[Batch], wait: bool) -> list[A
 
 @dataclass(slots=True)
 class _Fold:
-    """A batch under way; each hold sees those before it."""
+    """A batch under way; each hold sees those before it. `payers`: of customers, their accounts."""
 
     batch: Batch
+    payers: dict[Key, Key]
     books: Books
     taking: Taking
     uses: dict[HoldKey, Use]
@@ -130,7 +138,7 @@ class _Fold:
             if before is None:
                 self.new[key] = self._hold(offline, content)
             # Voided before it was handed in: nothing was asked yet that could differ.
-            elif before.customer_id != offline.key.customer_id or before.fingerprint not in (None, content):
+            elif before.account_key != self.payers[offline.key] or before.fingerprint not in (None, content):
                 raise IdempotencyConflict("hold", offline.hold_id)
         except DomainError as error:
             self.refused[place] = error
@@ -138,17 +146,18 @@ class _Fold:
     def _hold(self, offline: Offline, content: bytes) -> Hold:
         currency = self.allowance.currency
         amount = encode.positive(offline.amount, currency)
-        if not self.books.accounts[offline.key].is_open:
+        payer = self.payers[offline.key]
+        if not self.books.accounts[payer].is_open:
             self.books.open_suspended(
-                offline.key, currency.code, currency.digits, self.allowance.time_zone, offline.at
+                payer, currency.code, currency.digits, self.allowance.time_zone, offline.at
             )
-        account = self.books.accounts[offline.key]
+        account = self.books.accounts[payer]
         if encode.currency(account) != currency:
             raise CurrencyMismatch(account.currency_code, account.minor_digits)
         return Hold(
             merchant_id=offline.key.merchant_id,
             hold_id=offline.hold_id,
-            customer_id=offline.key.customer_id,
+            customer_id=account.customer_id,
             state=State.PENDING,
             amount=amount,
             decided_at=offline.at,
@@ -197,4 +206,4 @@ class _Fold:
             return self.refused[place]
         if hold is None:  # another customer's request took the id in this very moment
             return IdempotencyConflict("hold", offline.hold_id)
-        return Taken(hold, self.uses.get(hold.key), self.books.accounts[offline.key])
+        return Taken(hold, self.uses.get(hold.key), self.books.accounts[self.payers[offline.key]])

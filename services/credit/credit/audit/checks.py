@@ -36,6 +36,7 @@ AUDIT = Audit(
         check("holds", queries.holds),
         check("exceptions", queries.exceptions),
         check("uses", queries.uses),
+        check("merges", queries.merges),
     ],
     also=[Audit(read_allowances, [check("allowances", queries.allowances)])],
 )

@@ -330,3 +330,79 @@ LEFT JOIN invoice_exceptions AS x
     ON x.merchant_id = i.merchant_id AND x.customer_id = i.customer_id AND x.invoice_id = i.invoice_id
     AND x.kind = i.exception
 WHERE i.exception <> '' AND x.exception_id IS NULL;
+
+-- name: merges
+-- What is left under the id of a merged customer, but for a notice of a day that the survivor heard of too;
+-- merges that only one of the two accounts knows of; rows that came from somebody who was not merged into
+-- their customer.
+SELECT a.merchant_id, a.customer_id, v.what, v.must, v.found
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.merged_into <> ''
+LEFT JOIN accounts AS s ON s.merchant_id = a.merchant_id AND s.customer_id = a.merged_into
+CROSS JOIN LATERAL (
+    SELECT string_agg(t.name, ', ') AS tables
+    FROM (
+        SELECT 'entries' AS name
+        WHERE EXISTS (SELECT FROM entries AS e WHERE (e.merchant_id, e.customer_id) = (a.merchant_id, a.customer_id))
+        UNION ALL
+        SELECT 'invoices'
+        WHERE EXISTS (SELECT FROM invoices AS i WHERE (i.merchant_id, i.customer_id) = (a.merchant_id, a.customer_id))
+        UNION ALL
+        SELECT 'holds'
+        WHERE EXISTS (SELECT FROM holds AS h WHERE (h.merchant_id, h.customer_id) = (a.merchant_id, a.customer_id))
+        UNION ALL
+        SELECT 'payments'
+        WHERE EXISTS (SELECT FROM payments AS p WHERE (p.merchant_id, p.customer_id) = (a.merchant_id, a.customer_id))
+        UNION ALL
+        SELECT 'payouts'
+        WHERE EXISTS (SELECT FROM payouts AS p WHERE (p.merchant_id, p.customer_id) = (a.merchant_id, a.customer_id))
+    ) AS t
+) AS o
+CROSS JOIN LATERAL (
+    VALUES
+    ('survivor of ' || a.customer_id, 'an account', CASE WHEN s.merged_into = '' THEN 'an account' ELSE 'none' END),
+    ('books of merged ' || a.customer_id, 'none', coalesce(o.tables, 'none')),
+    ('status of merged ' || a.customer_id, 'UNOPENED', a.status)
+) AS v (what, must, found)
+WHERE v.must <> v.found
+UNION ALL
+SELECT c.merchant_id, c.customer_id, 'merged ' || c.merged_customer_id, c.customer_id, coalesce(nullif(a.merged_into, ''), 'none')
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN account_changes AS c
+    ON c.merchant_id = k.merchant_id AND c.customer_id = k.customer_id AND c.kind = 'MERGED'
+LEFT JOIN accounts AS a ON a.merchant_id = c.merchant_id AND a.customer_id = c.merged_customer_id
+WHERE a.merged_into IS DISTINCT FROM c.customer_id
+UNION ALL
+SELECT a.merchant_id, a.customer_id, 'merge into ' || a.merged_into, 'a change of that account', 'none'
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.merged_into <> ''
+WHERE NOT EXISTS (
+    SELECT FROM account_changes AS c
+    WHERE
+        c.merchant_id = a.merchant_id AND c.customer_id = a.merged_into AND c.kind = 'MERGED'
+        AND c.merged_customer_id = a.customer_id
+)
+UNION ALL
+SELECT
+    k.merchant_id, k.customer_id, 'customer whose ' || t.name || ' were ' || t.absorbed_from,
+    k.customer_id, coalesce(nullif(a.merged_into, ''), 'none')
+FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT 'entries' AS name, e.absorbed_from
+    FROM entries AS e
+    WHERE e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id AND e.absorbed_from IS NOT NULL
+    UNION
+    SELECT 'invoices', i.absorbed_from
+    FROM invoices AS i
+    WHERE i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id AND i.absorbed_from IS NOT NULL
+    UNION
+    SELECT 'holds', h.absorbed_from
+    FROM holds AS h
+    WHERE h.merchant_id = k.merchant_id AND h.customer_id = k.customer_id AND h.absorbed_from IS NOT NULL
+    UNION
+    SELECT 'payments', p.absorbed_from
+    FROM payments AS p
+    WHERE p.merchant_id = k.merchant_id AND p.customer_id = k.customer_id AND p.absorbed_from IS NOT NULL
+) AS t
+LEFT JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = t.absorbed_from
+WHERE a.merged_into IS DISTINCT FROM k.customer_id;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from credit.accounts import store as accounts
+from credit.accounts.model import Key
 from kit import auth, db
 from kit.ids import canonical_uuid, check_customer_id
 from langganan.credit.v1 import bookings_pb2 as pb
@@ -24,16 +26,21 @@ class BookingService(bookings_pb2_grpc.BookingServiceServicer):
         merchant_id = auth.caller().merchant_id
         bought = [(check_customer_id(r.customer_id), _id(r.purchase_id)) for r in request.purchases]
         back = [(r.customer_id, _id(id_)) for r in request.purchases for id_ in r.return_ids]
-        returned: dict[str, Any] = {
-            "merchant_id": merchant_id,
-            "customer_ids": [c for c, _ in back],
-            "return_ids": [r for _, r in back],
-        }
         found: dict[str, pb.Booking] = {}
         async with (
             self._pool.acquire(timeout=5) as conn,
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
+            owners = await accounts.read(conn, {Key(merchant_id, c) for c, _ in bought})
+            owner = {key.customer_id: account.customer_id for key, account in owners.items()}
+            # Of somebody who was merged, and of the survivor, one purchase may be asked about twice.
+            bought = list(dict.fromkeys((owner.get(c, c), p) for c, p in bought))
+            back = list(dict.fromkeys((owner.get(c, c), r) for c, r in back))
+            returned: dict[str, Any] = {
+                "merchant_id": merchant_id,
+                "customer_ids": [c for c, _ in back],
+                "return_ids": [r for _, r in back],
+            }
             async for row in _queries.bookings(
                 conn,
                 merchant_id=merchant_id,

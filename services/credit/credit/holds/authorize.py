@@ -41,11 +41,6 @@ class Ask:
         return HoldKey(self.key.merchant_id, self.hold_id)
 
     @property
-    def at_store(self) -> tuple[Key, str]:
-        """The account and the store that asks."""
-        return self.key, self.till.store_id
-
-    @property
     def content(self) -> bytes:
         """What makes two requests the same: what was asked, so that no change of a setting tells them apart.
 
@@ -72,12 +67,11 @@ async def authorize(
     Each shop's policy is the one in force at the batch's latest request.
     """
     ours = await accounts.lock(conn, {a.key for a in asks if not a.dry_run}, wait=wait)
-    asked = [(a.key, a.hold_id) for a in asks]
-    known, versions = await store.read_for_authorize(conn, asked, max(a.at for a in asks))
+    known, versions = await _known(conn, asks, ours)
     fold = _Fold(await policies.versions(conn, versions))
-    for ask, found in zip(asks, known, strict=True):
-        fold.know(ask, found)
-    limited = [a.at_store for a, found in zip(asks, known, strict=True) if found.store_limited]
+    for ask, key, found in known:
+        fold.know(ask, key, found)
+    limited = [(key, ask.till.store_id) for ask, key, found in known if found.store_limited]
     fold.rooms = await stores.rooms(conn, limited)
     replies: list[Decided | Exception | LockedType] = []
     for ask in asks:
@@ -90,6 +84,23 @@ async def authorize(
             replies.append(error)
     await _write(conn, fold, asks, replies)
     return replies
+
+
+async def _known(
+    conn: db.Conn, asks: Sequence[Ask], ours: Mapping[Key, Key]
+) -> tuple[list[tuple[Ask, Key, store.Known]], dict[str, int]]:
+    """Return each request with its account's key and what is known of it, and the policies' versions.
+
+    A second look is taken only for customers who were merged and whom we did not lock: a dry run's.
+    """
+    latest = max(ask.at for ask in asks)
+    keys = [ours.get(ask.key, ask.key) for ask in asks]
+    holds = [ask.hold_id for ask in asks]
+    known, versions = await store.read_for_authorize(conn, list(zip(keys, holds, strict=True)), latest)
+    if any(found.merged_into for found in known):
+        keys = [found.merged_into or key for key, found in zip(keys, known, strict=True)]
+        known, versions = await store.read_for_authorize(conn, list(zip(keys, holds, strict=True)), latest)
+    return list(zip(asks, keys, known, strict=True)), versions
 
 
 async def _write(
@@ -110,42 +121,44 @@ class _Fold:
 
     def __init__(self, policies: Mapping[str, Policy]) -> None:
         self._policies = policies
+        self._keys: dict[Key, Key] = {}  # of customers: their accounts, the survivor's of one who was merged
         self._accounts: dict[Key, Account] = {}
         self._oldest_due: dict[Key, date | None] = {}
         self._holds: dict[HoldKey, Hold] = {}
         self.rooms: dict[tuple[Key, str], StoreRoom] = {}
         self.new: dict[HoldKey, Hold] = {}
 
-    def know(self, ask: Ask, found: store.Known) -> None:
-        self._accounts[ask.key] = found.account or Account(ask.key.merchant_id, ask.key.customer_id)
-        self._oldest_due[ask.key] = found.oldest_due
+    def know(self, ask: Ask, key: Key, found: store.Known) -> None:
+        self._keys[ask.key] = key
+        self._accounts[key] = found.account or Account(*key)
+        self._oldest_due[key] = found.oldest_due
         if found.hold is not None:
             self._holds[ask.hold_key] = found.hold
 
     def decide(self, ask: Ask) -> Decided:
-        account = self._accounts[ask.key]
+        account = self._accounts[self._keys[ask.key]]
         before = self._holds.get(ask.hold_key)
         if before is not None:
-            return Decided(_same(ask, before), account)
+            return Decided(_same(ask, before, account.key), account)
         hold = self._hold(ask, account)
         after = replace(account, held=account.held + hold.held)
         if not ask.dry_run:
-            self._accounts[ask.key] = after
-            room = self.rooms.get(ask.at_store)
-            if room is not None:
-                self.rooms[ask.at_store] = replace(room, used=room.used + hold.held)
+            self._accounts[after.key] = after
+            at = after.key, ask.till.store_id
+            if at in self.rooms:
+                self.rooms[at] = replace(self.rooms[at], used=self.rooms[at].used + hold.held)
             self._holds[ask.hold_key] = self.new[ask.hold_key] = hold
         return Decided(hold, after)
 
     def _hold(self, ask: Ask, account: Account) -> Hold:
         amount = encode.positive(ask.amount, encode.currency(account)) if account.is_open else None
-        room = self.rooms.get(ask.at_store)
+        room = self.rooms.get((account.key, ask.till.store_id))
         blocked = self._is_blocked(ask, account)
         reason = declined(account, amount or 0, ask.at, blocked=blocked, room=room)
         return Hold(
             merchant_id=ask.key.merchant_id,
             hold_id=ask.hold_id,
-            customer_id=ask.key.customer_id,
+            customer_id=account.customer_id,
             state=State.DECLINED if reason else State.PENDING,
             amount=amount,
             decided_at=ask.at,
@@ -161,13 +174,13 @@ class _Fold:
         """Ask the shop's policy, where nothing else declines already; raise what is wrong with its plugin."""
         if account.status is not Status.ACTIVE or account.erased:
             return False
-        late = account.days_overdue(self._oldest_due[ask.key], ask.at)
+        late = account.days_overdue(self._oldest_due[account.key], ask.at)
         return self._policies[ask.key.merchant_id].blocks(late, account.posted)
 
 
-def _same(ask: Ask, before: Hold) -> Hold:
+def _same(ask: Ask, before: Hold, key: Key) -> Hold:
     """Return the hold that the id named before; raise IDEMPOTENCY_CONFLICT if it was another wish."""
-    if before.customer_id != ask.key.customer_id:
+    if before.account_key != key:
         raise IdempotencyConflict("hold", ask.hold_id)
     # Voided before this request arrived: nothing was asked yet that could differ.
     if before.fingerprint is not None and before.fingerprint != ask.content:

@@ -43,7 +43,7 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
     account = (await accounts.read(conn, [take.key]))[take.key]
     key = HoldKey(take.key.merchant_id, take.hold_id)
     hold = (await store.read(conn, [key])).get(key)
-    if hold is None or hold.customer_id != take.key.customer_id:
+    if hold is None or hold.account_key != account.key:
         raise HoldNotFound(take.hold_id)
     if hold.state not in (State.PENDING, State.CAPTURED):
         raise HoldNotPending(take.hold_id, hold.state)

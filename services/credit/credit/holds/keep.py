@@ -31,11 +31,11 @@ async def keep(conn: db.Conn, wishes: Sequence[Longer], wait: bool) -> list[Deci
     await accounts.lock(conn, [wish.key], wait=wait)
     key = HoldKey(wish.key.merchant_id, wish.hold_id)
     hold = (await store.read(conn, [key])).get(key)
-    if hold is None or hold.customer_id != wish.key.customer_id:
+    account = (await accounts.read(conn, [wish.key]))[wish.key]
+    if hold is None or hold.account_key != account.key:
         raise HoldNotFound(wish.hold_id)
     if hold.state is not State.PENDING:
         raise HoldNotPending(wish.hold_id, hold.state)
-    account = (await accounts.read(conn, [wish.key]))[wish.key]
     after = extend(hold, wish.ttl)
     if after != hold:
         await store.keep(conn, after, wish.till)

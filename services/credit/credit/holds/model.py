@@ -135,7 +135,8 @@ def lapse(hold: Hold, now: datetime, heard: datetime, parked: bool) -> Hold | No
     """Return the hold EXPIRED if it may be given up at `now`; None: it stays as it is.
 
     `heard`: all that became true before this instant has been heard, so a sale from the hold's lifetime
-    would have used it. `parked`: something of its customer could not be applied yet; it may be that sale.
+    would have used it. `parked`: something of its customer could not be applied yet, or a sale that names
+    the hold.
     """
     if hold.state is not State.PENDING or hold.expires_at is None or parked:
         return None

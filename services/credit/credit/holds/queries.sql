@@ -149,7 +149,9 @@ WHERE a.merchant_id = s.merchant_id AND a.customer_id = s.customer_id;
 
 -- name: claim_lapsed
 -- Lock accounts with pending holds that are over at an instant, but for customers of whom something is
--- parked, leaving out those that somebody else works on. Nothing over: one probe of holds_pending.
+-- parked and for holds that a parked sale names, also another buyer's or one under an id that was merged since:
+-- an event carries the hold's id as text. Leaves out those that somebody else works on. Nothing over: one probe
+-- of holds_pending.
 SELECT a.merchant_id, a.customer_id
 FROM (
     SELECT DISTINCT h.merchant_id, h.customer_id
@@ -161,6 +163,13 @@ FROM (
             SELECT FROM parked_events AS p
             WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
         )
+        AND NOT EXISTS (
+            SELECT FROM parked_events AS p
+            WHERE
+                p.merchant_id = h.merchant_id
+                AND p.type = 'purchase-completed'
+                AND position(convert_to(h.hold_id::text, 'UTF8') IN p.payload) > 0
+        )
 ) AS k
 JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id
 LIMIT :size
@@ -168,7 +177,7 @@ FOR NO KEY UPDATE OF a SKIP LOCKED;
 
 -- name: lapsed
 -- The pending holds of locked accounts that are over at an instant, and whether something of their customer
--- is parked.
+-- is parked, or a sale that names them.
 SELECT
     h.merchant_id AS hold_merchant_id,
     h.hold_id,
@@ -185,7 +194,15 @@ SELECT
     h.allowance_id,
     EXISTS (
         SELECT FROM parked_events AS p
-        WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
+        WHERE
+            p.merchant_id = h.merchant_id
+            AND (
+                p.key = h.customer_id
+                OR (
+                    p.type = 'purchase-completed'
+                    AND position(convert_to(h.hold_id::text, 'UTF8') IN p.payload) > 0
+                )
+            )
     ) AS parked
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
 JOIN holds AS h
@@ -193,7 +210,7 @@ JOIN holds AS h
     AND h.state = 'PENDING' AND h.expires_at <= :until;
 
 -- name: is_due_between$
--- Whether a pending hold, of a customer of whom nothing is parked, is over after one instant and by another.
+-- Whether a pending hold that nothing parked protects is over after one instant and by another.
 SELECT EXISTS (
     SELECT FROM holds AS h
     WHERE
@@ -203,6 +220,13 @@ SELECT EXISTS (
         AND NOT EXISTS (
             SELECT FROM parked_events AS p
             WHERE p.merchant_id = h.merchant_id AND p.key = h.customer_id
+        )
+        AND NOT EXISTS (
+            SELECT FROM parked_events AS p
+            WHERE
+                p.merchant_id = h.merchant_id
+                AND p.type = 'purchase-completed'
+                AND position(convert_to(h.hold_id::text, 'UTF8') IN p.payload) > 0
         )
 );
 

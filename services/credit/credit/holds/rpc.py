@@ -121,7 +121,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
         async with self._pool.acquire(timeout=5) as conn:
             hold = (await store.read(conn, [hold_key])).get(hold_key)
             account = (await accounts.read(conn, [key])).get(key)
-        if hold is None or account is None or hold.customer_id != key.customer_id:
+        if hold is None or account is None or hold.account_key != account.key:
             raise HoldNotFound(request.hold_id)
         return holds_pb2.GetHoldResponse(hold=encoding.hold(hold, account))
 

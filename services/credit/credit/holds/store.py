@@ -31,6 +31,13 @@ class Known:
         """Whether some stores have a limit of their own on the account."""
         return self.account is not None and self.account.store_limited
 
+    @property
+    def merged_into(self) -> Key | None:
+        """The account that the one asked for was merged into."""
+        if self.account is None or not self.account.merged_into:
+            return None
+        return Key(self.account.merchant_id, self.account.merged_into)
+
 
 async def read_for_authorize(
     conn: db.Conn, asked: Sequence[tuple[Key, str]], at: datetime

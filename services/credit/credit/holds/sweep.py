@@ -28,8 +28,7 @@ async def expire(conn: db.Conn, now: datetime) -> int:
     """Let the lapsed holds of up to CLAIM_MAX accounts expire; return how many holds that were.
 
     The horizon is read first: what was heard before it is visible to every later statement. Each account's
-    lock guards its holds, so a sale that is booked at this moment is seen, or sees the hold EXPIRED. Where
-    another customer pays for the buyer, what is parked of the buyer keeps no hold: that sale is LATE then.
+    lock guards its holds, so a sale that is booked at this moment is seen, or sees the hold EXPIRED.
     """
     heard = await horizon(conn, HEARD_FROM)
     keys = await store.claim_lapsed(conn, min(now, heard), CLAIM_MAX)

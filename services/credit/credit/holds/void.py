@@ -37,7 +37,7 @@ async def void(conn: db.Conn, gives: Sequence[Give], wait: bool) -> list[Decided
         hold = Hold(
             merchant_id=give.key.merchant_id,
             hold_id=give.hold_id,
-            customer_id=give.key.customer_id,
+            customer_id=account.customer_id,
             state=State.VOIDED,
             amount=None,
             decided_at=give.at,
@@ -46,7 +46,7 @@ async def void(conn: db.Conn, gives: Sequence[Give], wait: bool) -> list[Decided
         if not await store.add(conn, [hold]):  # another customer's request took the id meanwhile
             raise HoldNotFound(give.hold_id)
         return [Decided(hold, account)]
-    if hold.customer_id != give.key.customer_id:
+    if hold.account_key != account.key:
         raise HoldNotFound(give.hold_id)
     if hold.state is State.CAPTURED:
         raise HoldNotPending(give.hold_id, hold.state)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from credit.accounts import store as accounts
-from credit.accounts.model import Cause, Key
+from credit.accounts.model import Account, Cause, Key
 from credit.allowances import store as allowances
 from credit.allowances.model import Kind, Sold, Use, amiss, marks
 from credit.allowances.taking import Taking, begin
@@ -23,6 +23,7 @@ from kit.events import NotYet, Received
 from kit.ids import derived_uuid
 
 Fact = TypeVar("Fact")
+Booked = TypeVar("Booked", Sale, Refund)
 Refusal = Exception | None
 
 
@@ -48,7 +49,10 @@ async def purchase_completed(conn: Conn, events: list[Received]) -> list[Refusal
     if not any(found):
         return refusals
     every = [tender for each in found for tender in each if isinstance(tender, Sale)]
-    books, done = await _known(conn, every) if every else (Books(), set())
+    payers = await accounts.read(conn, {s.key for s in every})
+    found = [[_led(payers, t) if isinstance(t, Sale) else t for t in each] for each in found]
+    every = [tender for each in found for tender in each if isinstance(tender, Sale)]
+    books, done = await _known(conn, every, payers) if every else (Books(), set())
     under = await _under(conn, books, [sale for sale in every if sale.tender not in done])
     for place, each in enumerate(found):
         fresh = [t for t in each if isinstance(t, Sale) and t.tender not in done]
@@ -66,14 +70,31 @@ async def purchase_completed(conn: Conn, events: list[Received]) -> list[Refusal
     return refusals
 
 
-async def _known(conn: Conn, every: list[Sale]) -> tuple[Books, set[TenderKey]]:
+def _led(payers: Mapping[Key, Account], fact: Booked) -> Booked:
+    """Return a sale or refund on the account that it leads to: the survivor's, of a payer who was merged."""
+    key = payers[fact.key].key
+    return fact if key == fact.key else replace(fact, key=key)
+
+
+async def _known(
+    conn: Conn, every: list[Sale], payers: Mapping[Key, Account]
+) -> tuple[Books, set[TenderKey]]:
     """Read what the tenders meet, after the lock; and which of them are posted already."""
-    books = Books(accounts=await accounts.read(conn, {s.key for s in every}))
+    books = Books(accounts={account.key: account for account in payers.values()})
     known = await store.find_by_tender(conn, {s.tender for s in every})
     books.holds = await holds.read(conn, {s.hold_key for s in every if s.hold_key})
     captured = [InvoiceKey(h.merchant_id, h.invoice_id) for h in books.holds.values() if h.invoice_id]
     books.invoices = await store.find(conn, captured) if captured else {}
-    return books, set(known)
+    done = set(known)
+    if len(books.invoices) < len(set(captured)):
+        done |= await _in_the_ledger(conn, every)
+    return books, done
+
+
+async def _in_the_ledger(conn: Conn, every: list[Sale]) -> set[TenderKey]:
+    """Return the tenders that the ledger has, though somebody deleted an invoice: the audit names that."""
+    booked = await accounts.booked(conn, Cause.PURCHASE, [(s.key, s.tender.purchase_id) for s in every])
+    return {TenderKey(*mark) for mark in booked}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +135,7 @@ def _post(books: Books, sale: Sale, under: _Under) -> None:
     hold = books.holds.get(sale.hold_key) if sale.hold_key else None
     made: Invoice | None = None
     if hold is not None and hold.invoice_id is not None:
-        made = books.invoices[InvoiceKey(hold.merchant_id, hold.invoice_id)]
+        made = books.invoices.get(InvoiceKey(hold.merchant_id, hold.invoice_id))
     alone = made is not None and made.purchase_id is None
     if sale.allowance_key is None:
         verdict = judge(hold, sale.key.customer_id, sale.amount, alone)
@@ -174,10 +195,13 @@ def _take(taking: Taking, sale: Sale) -> list[tuple[Mark, int]]:
 async def purchase_returned(conn: Conn, events: list[Received]) -> list[Refusal]:
     """Take on-account refunds off their invoices; a sale that is not known yet is waited for."""
     found, refusals = _read(events, refunds)
-    every = [refund for each in found for refund in each]
-    if not every:
+    named = {refund.key for each in found for refund in each}
+    if not named:
         return refusals
-    books = Books(accounts=await accounts.read(conn, {r.key for r in every}))
+    payers = await accounts.read(conn, named)
+    books = Books(accounts={account.key: account for account in payers.values()})
+    found = [[_led(payers, refund) for refund in each] for each in found]
+    every = [refund for each in found for refund in each]
     tenders = await store.find_by_tender(conn, {r.tender for r in every})
     books.invoices = {invoice.key: invoice for invoice in tenders.values()}
     causes: list[tuple[Key, str]] = [(r.key, r.return_id) for r in every]

@@ -52,14 +52,14 @@ async def resolve(conn: db.Conn, resolutions: Sequence[Resolution], wait: bool) 
     )
     if before is not None and before["fingerprint"] != wish.content:
         raise IdempotencyConflict("request", wish.request_id)
-    if row is None or row["customer_id"] != wish.key.customer_id:
+    # Nobody's exceptions have no account; a shop's word about them is about no customer.
+    owner = (await accounts.read(conn, [wish.key])).get(wish.key)
+    if row is None or row["customer_id"] != (owner.customer_id if owner else wish.key.customer_id):
         raise ExceptionNotFound(wish.exception_id)
     if before is not None:
         return [store.decode_marked(row)]
     if row["resolved_at"] is not None:
         raise ExceptionResolved(wish.exception_id)
-    # Nobody's exceptions have no account; a shop's word about them is about no customer.
-    owner = (await accounts.read(conn, [wish.key])).get(wish.key)
     try:
         resolved = await store.queries.resolve(
             conn,

@@ -69,12 +69,12 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         now, size = self._clock.now(), paging.page_size(request.page_size)
         async with self._pool.acquire(timeout=5) as conn:
             if request.customer_id:
-                key = Key(merchant, request.customer_id)
-                owner = (await accounts.read(conn, [key])).get(key, Account(*key))
+                asked = Key(merchant, request.customer_id)
+                owner = (await accounts.read(conn, [asked])).get(asked, Account(*asked))
                 due = _aged(span, owner.local_date(now), request.min_days_overdue)
                 found = await store.page(
                     conn,
-                    key,
+                    owner.key,
                     due,
                     open_only=open_only,
                     purchase_id=purchase_id,
@@ -152,10 +152,12 @@ class InvoiceService(invoices_pb2_grpc.InvoiceServiceServicer):
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
         async with self._pool.acquire(timeout=5) as conn:
+            asked = Key(merchant, request.customer_id)
+            owner = (await accounts.read(conn, [asked])).get(asked, Account(*asked))
             found = await store.exceptions_page(
                 conn,
                 merchant,
-                customer_id=request.customer_id,
+                customer_id=owner.customer_id,
                 include_resolved=request.include_resolved,
                 before=before,
                 size=size + 1,

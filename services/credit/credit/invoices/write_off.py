@@ -45,9 +45,9 @@ async def write_off(conn: db.Conn, losses: Sequence[Loss], wait: bool) -> list[t
         raise IdempotencyConflict("request", loss.request_id)
     key = InvoiceKey(merchant_id, loss.invoice_id)
     invoice = (await store.find(conn, [key])).get(key)
-    if invoice is None or invoice.account_key != loss.key:
+    account = (await accounts.read(conn, [loss.key]))[loss.key]
+    if invoice is None or invoice.account_key != account.key:
         raise InvoiceNotFound(loss.invoice_id)
-    account = await accounts.read_open(conn, loss.key)
     if before is not None:
         return [(invoice, account)]
     if not invoice.outstanding:
@@ -56,7 +56,7 @@ async def write_off(conn: db.Conn, losses: Sequence[Loss], wait: bool) -> list[t
         conn,
         merchant_id=merchant_id,
         request_id=loss.request_id,
-        customer_id=loss.key.customer_id,
+        customer_id=account.customer_id,
         invoice_id=loss.invoice_id,
         amount=invoice.outstanding,
         reason=account.kept(loss.reason),

@@ -56,10 +56,10 @@ async def remind(conn: db.Conn, wishes: Sequence[Wish], wait: bool) -> list[Remi
     account = await accounts.read_open(conn, wish.key)
     if before is not None:
         return [Reminded(Kind(before["kind"]), before["local_date"], before["said_at"])]
-    owed = await invoices.due_until(conn, {wish.key: date.max})
-    said = by_hand(account, wish.at, owed.get(wish.key, []))
+    owed = await invoices.due_until(conn, {account.key: date.max})
+    said = by_hand(account, wish.at, owed.get(account.key, []))
     if said is None:
-        raise NothingOwed(wish.key.customer_id)
+        raise NothingOwed(account.customer_id)
     if not await store.add_reminder(conn, said, wish.request_id, wish.staff_ref, wish.content, wish.at):
         raise IdempotencyConflict("request", wish.request_id)
     await store.add(conn, [said], wish.at)

@@ -70,7 +70,7 @@ async def pay_out(conn: db.Conn, wishes: Sequence[Wanted], wait: bool) -> list[t
     )
     after = books.accounts[account.key]
     payout = store.Payout(
-        wish.key,
+        account.key,
         wish.payout_id,
         amount,
         wish.method,

@@ -111,6 +111,17 @@ SELECT *
 FROM payouts
 WHERE merchant_id = :merchant_id AND payout_id = :payout_id;
 
+-- name: payouts_page
+-- A page of a customer's payouts, newest first.
+SELECT *
+FROM payouts
+WHERE
+    merchant_id = :merchant_id
+    AND customer_id = :customer_id
+    AND (paid_out_at, payout_id) < (:before_at::timestamptz, :before_id::uuid)
+ORDER BY paid_out_at DESC, payout_id DESC
+LIMIT :size;
+
 -- name: add_payout$
 -- Write a payout; no row: another customer's request took the id meanwhile.
 INSERT INTO payouts (

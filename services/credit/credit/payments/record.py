@@ -66,7 +66,7 @@ async def record(conn: db.Conn, payments: Sequence[Paid], wait: bool) -> list[tu
     amount = encode.positive(paid.amount, encode.currency(account))
     at = effective(paid.occurred_at, paid.at)
     payment = Payment(
-        key=paid.key,
+        key=account.key,
         payment_id=paid.payment_id,
         state=State.PENDING,
         amount=amount,

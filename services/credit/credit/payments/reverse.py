@@ -54,8 +54,8 @@ async def reverse(conn: db.Conn, wishes: Sequence[Reversal], wait: bool) -> list
     """Reverse one payment (a list of one), the credit that came of it included, under its account's lock."""
     (wish,) = wishes
     await accounts.lock(conn, [wish.key], wait=wait)
-    before = await store.find_for_change(conn, wish.key, wish.request_id, wish.payment_id, wish.content)
     account = await accounts.read_open(conn, wish.key)
+    before = await store.find_for_change(conn, account, wish.request_id, wish.payment_id, wish.content)
     payment = before.found
     if before.done:
         owed_again, taken = await store.undone(conn, payment)

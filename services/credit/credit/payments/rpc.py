@@ -8,6 +8,7 @@ from typing import Any
 from credit import pages
 from credit.accounts import encode
 from credit.accounts import store as accounts
+from credit.accounts.model import Account
 from credit.callers import account_key, till
 from credit.payments import encoding, store
 from credit.payments.confirm import Confirmation, confirm
@@ -107,13 +108,29 @@ class PaymentService(payments_pb2_grpc.PaymentServiceServicer):
         before = pages.before(request.page_token, *filter_)
         size = paging.page_size(request.page_size)
         async with self._pool.acquire(timeout=5) as conn:
-            found = await store.page(conn, key, before=before, size=size + 1)
-            owners = await accounts.read(conn, [key])
+            owner = (await accounts.read(conn, [key])).get(key, Account(*key))
+            found = await store.page(conn, owner.key, before=before, size=size + 1)
         return payments_pb2.ListPaymentsResponse(
-            payments=[encoding.payment(p, owners[key]) for p in found[:size]],
+            payments=[encoding.payment(p, owner) for p in found[:size]],
             next_page_token=paging.next_token(
                 found, size, lambda p: (p.effective_at, p.payment_id), *filter_
             ),
+        )
+
+    async def ListPayouts(
+        self, request: payments_pb2.ListPayoutsRequest, context: Any
+    ) -> payments_pb2.ListPayoutsResponse:
+        """List the credit balances returned to a customer, newest first."""
+        key = account_key(request.customer_id)
+        filter_ = ("payouts", *key)
+        before = pages.before(request.page_token, *filter_)
+        size = paging.page_size(request.page_size)
+        async with self._pool.acquire(timeout=5) as conn:
+            owner = (await accounts.read(conn, [key])).get(key, Account(*key))
+            found = await store.payouts_page(conn, owner.key, before=before, size=size + 1)
+        return payments_pb2.ListPayoutsResponse(
+            payouts=[encoding.payout(p, owner) for p in found[:size]],
+            next_page_token=paging.next_token(found, size, lambda p: (p.paid_out_at, p.payout_id), *filter_),
         )
 
 

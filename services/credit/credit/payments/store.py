@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from credit.accounts.model import Effect, Key
+from credit.accounts.model import Account, Effect, Key
 from credit.errors import PaymentNotFound
 from credit.holds.model import Till
 from credit.pages import Before
@@ -122,17 +122,17 @@ async def add(conn: db.Conn, payment: Payment, content: bytes, till: Till) -> bo
 
 
 async def find_for_change(
-    conn: db.Conn, key: Key, request_id: str, payment_id: str, content: bytes
+    conn: db.Conn, account: Account, request_id: str, payment_id: str, content: bytes
 ) -> Changing:
     """Return a payment of a locked account and whether the request is a repeated one.
 
     Raises PAYMENT_NOT_FOUND, and IDEMPOTENCY_CONFLICT where the request id asked something else.
     """
-    before = await queries.find_change(conn, merchant_id=key.merchant_id, request_id=request_id)
+    before = await queries.find_change(conn, merchant_id=account.merchant_id, request_id=request_id)
     if before is not None and before["fingerprint"] != content:
         raise IdempotencyConflict("request", request_id)
-    found = await find(conn, key, payment_id)
-    if found is None or found[0].key != key:
+    found = await find(conn, account.key, payment_id)
+    if found is None or found[0].key != account.key:
         raise PaymentNotFound(payment_id)
     return Changing(found[0], before is not None)
 
@@ -210,16 +210,32 @@ async def find_payout(conn: db.Conn, merchant_id: str, payout_id: str) -> tuple[
     row = await queries.find_payout(conn, merchant_id=merchant_id, payout_id=payout_id)
     if row is None:
         return None
-    payout = Payout(
-        key=Key(merchant_id, row["customer_id"]),
-        payout_id=payout_id,
+    return _payout(row), row["fingerprint"]
+
+
+async def payouts_page(conn: db.Conn, key: Key, *, before: Before, size: int) -> list[Payout]:
+    """Return a page of a customer's payouts, newest first."""
+    rows = queries.payouts_page(
+        conn,
+        merchant_id=key.merchant_id,
+        customer_id=key.customer_id,
+        before_at=before.at,
+        before_id=before.id,
+        size=size,
+    )
+    return [_payout(row) async for row in rows]
+
+
+def _payout(row: Any) -> Payout:
+    return Payout(
+        key=Key(row["merchant_id"], row["customer_id"]),
+        payout_id=str(row["payout_id"]),
         amount=row["amount"],
         method=row["method"],
         reference=row["reference"],
         credit_balance_after=row["credit_balance_after"],
         paid_out_at=row["paid_out_at"],
     )
-    return payout, row["fingerprint"]
 
 
 async def add_payout(conn: db.Conn, payout: Payout, content: bytes, till: Till) -> bool:

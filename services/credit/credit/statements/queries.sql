@@ -13,7 +13,7 @@ WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND effective_at
 SELECT *
 FROM (
     SELECT
-        entry_id, cause_type, cause_id, effect, invoice_id, posted, credit, effective_at,
+        entry_id, cause_type, cause_id, effect, invoice_id, posted, credit, effective_at, absorbed_from,
         sum(posted) OVER so_far::bigint AS posted_after,
         sum(credit) OVER so_far::bigint AS credit_after
     FROM entries
@@ -41,7 +41,7 @@ WHERE merchant_id = :merchant_id AND customer_id = :customer_id;
 
 -- name: movers
 -- A page of the entries that moved what is owed, or else the credit balance; newest booking first.
-SELECT entry_id, cause_type, cause_id, effect, invoice_id, posted, credit, effective_at
+SELECT entry_id, cause_type, cause_id, effect, invoice_id, posted, credit, effective_at, absorbed_from
 FROM entries
 WHERE
     merchant_id = :merchant_id

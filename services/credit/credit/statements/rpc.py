@@ -40,7 +40,7 @@ class StatementService(statements_pb2_grpc.StatementServiceServicer):
         ):
             account = await accounts.read_open(conn, key)
             of = period(first, last, account.time_zone)
-            whose = _whose(key) | {"opens": of.opens, "closes": of.closes}
+            whose = _whose(account.key) | {"opens": of.opens, "closes": of.closes}
             sums = await queries.sums(conn, **whose)
             rows = queries.lines(conn, **whose, before_at=before.at, before_no=before.no, size=size + 1)
             lines = [row async for row in rows]
@@ -63,7 +63,7 @@ class StatementService(statements_pb2_grpc.StatementServiceServicer):
             conn.transaction(isolation="repeatable_read", readonly=True),
         ):
             account = await accounts.read_open(conn, key)
-            folds = await queries.folded(conn, **_whose(key))
+            folds = await queries.folded(conn, **_whose(account.key))
             if request.balance == pb.BALANCE_KIND_HELD:
                 shown, kept, folded = await _holds(conn, account, request), account.held, folds["held"]
             else:
@@ -82,7 +82,7 @@ async def _movers(
 ) -> pb.ExplainBalanceResponse:
     """Return a page of the entries that moved what is owed, or the credit balance."""
     of_posted = request.balance == pb.BALANCE_KIND_POSTED
-    filter_ = ("explain", *account.key, of_posted)
+    filter_ = ("explain", account.merchant_id, request.customer_id, of_posted)
     before = pages.before_number(request.page_token, *filter_)
     size = paging.page_size(request.page_size)
     rows = queries.movers(conn, **_whose(account.key), of_posted=of_posted, before_no=before, size=size + 1)
@@ -96,7 +96,7 @@ async def _holds(
     conn: db.Conn, account: Account, request: pb.ExplainBalanceRequest
 ) -> pb.ExplainBalanceResponse:
     """Return a page of the pending holds."""
-    filter_ = ("explain", *account.key, "held")
+    filter_ = ("explain", account.merchant_id, request.customer_id, "held")
     before = pages.before(request.page_token, *filter_)
     size = paging.page_size(request.page_size)
     rows = queries.holds(conn, **_whose(account.key), before_at=before.at, before_id=before.id, size=size + 1)
@@ -135,5 +135,6 @@ def _entry(account: Account, row: Any, *, after: bool = False) -> pb.Entry:
         posted=encode.money(account, row["posted"]),
         credit_balance=encode.money(account, row["credit"]),
         effective_at=encode.stamp(row["effective_at"]),
+        absorbed_from=row["absorbed_from"] or "",
         after=_balances(account, row["posted_after"], row["credit_after"]) if after else None,
     )
