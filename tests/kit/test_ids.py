@@ -6,15 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit import ids
 from kit.errors import InvalidArgument
 from kit.ids import (
     canonical_uuid,
     check_customer_id,
     derived_uuid,
     new_customer_id,
+    new_uuid,
     normal_customer_id,
     valid_customer_id,
 )
+
+
+def test_a_new_uuid_is_random_and_of_version_4() -> None:
+    made = {new_uuid() for _ in range(100)}
+    assert len(made) == 100
+    for value in made:
+        assert str(uuid.UUID(value)) == value
+        assert (uuid.UUID(value).version, uuid.UUID(value).variant) == (4, uuid.RFC_4122)
 
 
 def test_a_canonical_uuid_passes_unchanged() -> None:
@@ -55,3 +65,13 @@ def test_an_invalid_customer_id_is_refused() -> None:
 def test_a_derived_id_depends_on_every_part_and_their_borders() -> None:
     assert derived_uuid("a", "b") == derived_uuid("a", "b")
     assert derived_uuid("a", "b") != derived_uuid("ab", "")
+
+
+@given(st.lists(st.text()))
+def test_a_derived_id_is_version_5_of_rfc_9562(parts: list[str]) -> None:
+    assert derived_uuid(*parts) == str(uuid.uuid5(ids._NAMESPACE, "\x1f".join(parts)))
+
+
+@given(st.text(max_size=16))
+def test_what_is_no_customer_id_is_told_from_one(value: str) -> None:
+    assert not valid_customer_id(value)

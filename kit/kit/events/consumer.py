@@ -19,7 +19,7 @@ from kit import db, failpoints, metrics
 from kit.db import Pool
 from kit.events import heard, membership, polls, progress, replay, trouble
 from kit.events.apply import Applier
-from kit.events.envelope import Record, event_type, open_record
+from kit.events.envelope import Envelope, Record, event_type, open_record
 from kit.events.handlers import Handler, Lock, no_lock
 from kit.events.monitor import Monitor
 from kit.events.polls import Polled
@@ -98,8 +98,14 @@ class Consumer:
 
         Raises TooManyPoisoned, or what says that the database cannot at present; nothing is half applied.
         """
-        known = [open_record(r, self._prefix) for r in records if event_type(r) in self._handlers]
-        told = [r for r in records if event_type(r) == progress.TYPE]
+        known: list[Envelope] = []
+        told: list[Record] = []
+        for record in records:
+            kind = event_type(record)
+            if kind in self._handlers:
+                known.append(open_record(record, self._prefix))
+            elif kind == progress.TYPE:
+                told.append(record)
         if known or told:
             await self._applier.apply(known, heard.furthest(told, self._prefix))
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from google.protobuf.message import Message
 
 from kit.errors import InvalidArgument
+from kit.ids import new_uuid
 
 MAX_PAYLOAD_BYTES = 900_000  # headers and the batch's own bytes stay within the broker's 1 MiB
 CONTENT_TYPE = b"application/protobuf"
@@ -38,7 +39,7 @@ class Outgoing:
     key: str
     payload: Message
     time: datetime
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = field(default_factory=new_uuid)
     traceparent: str = ""
 
 
@@ -126,12 +127,11 @@ def event_type(record: Record) -> str:
 def open_record(record: Record, prefix: str = "") -> Envelope:
     """Read a record's headers; what is missing or unreadable is made up so that the event can be parked."""
     fields = {name: value.decode(errors="replace") for name, value in record.headers}
-    place = f"{record.topic}/{record.partition}/{record.offset}"
     record_time = datetime.fromtimestamp(record.timestamp / 1000, UTC)
     try:
         id_ = uuid.UUID(fields["ce_id"])
     except (KeyError, ValueError):
-        id_ = uuid.uuid5(_NAMESPACE, fields.get("ce_id") or place)
+        id_ = uuid.uuid5(_NAMESPACE, fields.get("ce_id") or _place(record))
     try:
         time = datetime.fromisoformat(fields["ce_time"]).astimezone(UTC)
     except (KeyError, ValueError):
@@ -140,7 +140,7 @@ def open_record(record: Record, prefix: str = "") -> Envelope:
         id=id_,
         type=fields.get("ce_type", ""),
         merchant_id=fields.get("ce_merchantid", ""),
-        key=(record.key or place.encode()).decode(errors="replace"),
+        key=(record.key or _place(record).encode()).decode(errors="replace"),
         time=time,
         traceparent=fields.get("traceparent", ""),
         topic=record.topic.removeprefix(prefix),
@@ -149,6 +149,10 @@ def open_record(record: Record, prefix: str = "") -> Envelope:
         record_time=record_time,
         payload=record.value or b"",
     )
+
+
+def _place(record: Record) -> str:
+    return f"{record.topic}/{record.partition}/{record.offset}"
 
 
 def decode(envelope: Envelope, payload_class: type[Message]) -> Received:
