@@ -39,6 +39,8 @@ HEADLINES = (
     Headline("ratio_1m_1k", "1,000,000 accounts, of 1,000", least=0.9),
     Headline("ratio_stream_limit", "streams, of 1/(1/G_stream + 1/B)", least=0.5),
     Headline("consumer_per_s", "purchases posted a second", least=3_000),
+    Headline("consumer_p99_lag_ms", "p99 from a sale to its posting, at half of that, ms"),
+    Headline("relay_per_s", "events relayed a second, with nothing else to do"),
     Headline("ratio_fairness_p99", "a quiet merchant's p99 beside a noisy one's, of that alone", most=3),
     Headline("ratio_t64_unbatched", "Authorize, 64 in flight, of that with batches of one"),
     Headline("ratio_t1_latency_unbatched", "p50 of one call at a time, of that with batches of one"),
