@@ -15,6 +15,8 @@ from typing import Any
 
 import uvloop
 
+from local.settings import ROOT
+
 Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 _LINE_MAX = 2**24  # bytes of a reply
 _STOP_S = 10
@@ -39,6 +41,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_MAX,
+            cwd=ROOT,
         )
         return cls(module, process)
 
