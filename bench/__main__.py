@@ -22,6 +22,7 @@ import psutil
 from rich.console import Console
 
 from bench.fairness import is_fair
+from bench.group import one_group
 from bench.measures import LONG, MEASURES
 from bench.report import as_json, show
 from bench.setting import OVERRIDES, setting
@@ -33,8 +34,8 @@ BASE_PORT = "7500"  # beside `make up`
 console = Console(highlight=False)
 
 
-async def run(home: Path, *, quick: bool, only: list[str]) -> dict[str, Any]:
-    """Run the stack and every measure; the report."""
+async def run(home: Path, *, quick: bool, only: list[str], grouped: bool) -> dict[str, Any]:
+    """Run the stack and every measure; the report. `grouped`: whether all is one scheduling group."""
     begun, at = time.monotonic(), datetime.now(UTC)
     loads = [psutil.getloadavg()[0]]
     # Serve and work apart, as they are deployed: what is measured answers calls and does nothing else.
@@ -54,6 +55,7 @@ async def run(home: Path, *, quick: bool, only: list[str]) -> dict[str, Any]:
         "seconds": round(time.monotonic() - begun),
         "quick": quick,
         "cores": len(os.sched_getaffinity(0)),
+        "one_scheduling_group": grouped,
         "load_average": [round(each, 1) for each in loads],
     }
     return as_json(bench.so_far, about)
@@ -68,9 +70,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("only", nargs="*", help=f"measures: {', '.join(name for name, _ in MEASURES)}")
     only = parser.parse_args().only
-    with tempfile.TemporaryDirectory(prefix="langganan-bench-") as home:
+    quick = os.environ.get("QUICK") == "1"
+    with one_group() as grouped, tempfile.TemporaryDirectory(prefix="langganan-bench-") as home:
         try:
-            report = asyncio.run(run(Path(home), quick=os.environ.get("QUICK") == "1", only=only))
+            report = asyncio.run(run(Path(home), quick=quick, only=only, grouped=grouped))
         except PartFailed as failed:
             console.print(str(failed), style="red", markup=False)
             return 1

@@ -6,12 +6,14 @@ import asyncio
 import io
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import grpc.aio
 from rich.console import Console
 
 from bench.echo import REPLY
+from bench.group import one_group
 from bench.load import Load, percentile
 from bench.machine import Cores
 from bench.report import HEADLINES, as_json, show
@@ -106,6 +108,13 @@ def test_a_percentile_is_one_that_was_measured() -> None:
     assert percentile(seconds, 50) == 51.0
     assert percentile(seconds, 99) == 100.0
     assert percentile([], 99) == 0.0
+
+
+def test_a_run_is_a_scheduling_group_of_its_own_and_leaves_it() -> None:
+    before = Path("/proc/self/cgroup").read_text()
+    with one_group() as grouped:
+        assert (f"langganan-bench-{os.getpid()}" in Path("/proc/self/cgroup").read_text()) is grouped
+    assert Path("/proc/self/cgroup").read_text() == before
 
 
 def test_the_load_has_another_core_where_there_is_one() -> None:
