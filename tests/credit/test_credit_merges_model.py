@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credit.accounts.model import Account, Override, Status, StoreLimit
+from credit.accounts.model import Account, Override, PolicyLimit, Status, StoreLimit
 from credit.merges.model import Side, Standing, alias, comparable, store_limits, united
 from tests.credit.conftest import NOON
 
@@ -102,6 +102,14 @@ def test_of_two_limits_for_a_time_the_smaller_goes_on(absorbed, survivor, limit,
 def test_of_a_stores_two_limits_the_smaller_goes_on(absorbed, survivor, kept):
     assert store_limits(absorbed, survivor) == [StoreLimit(s, kept[s]) for s in sorted(kept)]
     assert unite(absorbed, survivor).store_limited == any(limit is not None for limit in kept.values())
+
+
+@pytest.mark.parametrize("absorbed", [None, PolicyLimit(3, date(2026, 4, 1))])
+@pytest.mark.parametrize("survivor", [None, PolicyLimit(4, date(2026, 5, 1))])
+def test_of_equals_the_limit_stays_the_policys_only_where_both_were(absorbed, survivor):
+    after = unite(side("a", by_policy=absorbed), side("s", by_policy=survivor))
+    assert after.by_policy == (survivor if absorbed else None)
+    assert unite(side("a", by_policy=absorbed), side("s", UNOPENED)).by_policy == absorbed
 
 
 @pytest.mark.parametrize("digits", [0, 2])

@@ -13,6 +13,7 @@ from credit.exports.rpc import ExportService
 from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
 from credit.invoices.rpc import InvoiceService
+from credit.limits import sweep as limits
 from credit.merges import sweep as merges
 from credit.notices import sweep as notices
 from credit.payments.rpc import PaymentService
@@ -67,7 +68,12 @@ async def build(runtime: Runtime[Settings]) -> Service:
             lock=hears.lock,
             prefix=settings.topic_prefix,
         ),
-        sweeps=[expiry.sweep(), notices.sweep(policies, settings.notice_hour), merges.sweep()],
+        sweeps=[
+            expiry.sweep(),
+            notices.sweep(policies, settings.notice_hour),
+            limits.sweep(policies),
+            merges.sweep(),
+        ],
         audit=AUDIT,
         batchers=[batcher],
     )

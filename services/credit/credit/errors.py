@@ -235,6 +235,15 @@ class InvalidPeriod(CreditError, InvalidArgument):
         super().__init__("last_day lies before first_day; exchange them")
 
 
+class LimitsNotSet(CreditError, FailedPrecondition):
+    """No limit is decided by a policy that has no plugin for it."""
+
+    reason = "LIMITS_NOT_SET"
+
+    def __init__(self) -> None:
+        super().__init__("the policy in force has no limits plugin; choose one with SetPolicy, or name it")
+
+
 class PaymentNotFound(CreditError, NotFound):
     """This customer has no such payment."""
 

@@ -10,6 +10,7 @@ from credit.accounts.model import Key
 from credit.allowances import store as allowances
 from credit.invoices import handlers as sale
 from credit.invoices import sales
+from credit.limits import handlers as limits
 from credit.merges import handlers as merge
 from kit.db import Conn
 from kit.events import Handler, Received
@@ -17,12 +18,27 @@ from langganan.events.v1 import customers_pb2, purchases_pb2
 
 TOPICS = ["customers"]
 
+
+async def purchase_completed(conn: Conn, events: list[Received]) -> list[Exception | None]:
+    """Post what was sold on account, then count what was bought."""
+    refusals = await sale.purchase_completed(conn, events)
+    await limits.bought(conn, [e for e, refusal in zip(events, refusals, strict=True) if refusal is None])
+    return refusals
+
+
+async def purchase_returned(conn: Conn, events: list[Received]) -> list[Exception | None]:
+    """Take what was returned off its invoices, then off what was bought."""
+    refusals = await sale.purchase_returned(conn, events)
+    await limits.given_back(conn, [e for e, refusal in zip(events, refusals, strict=True) if refusal is None])
+    return refusals
+
+
 HANDLERS: Mapping[str, Handler] = {
     "customer-registered": Handler(customers_pb2.CustomerRegistered, customer.customer_registered),
     "customer-merged": Handler(customers_pb2.CustomerMerged, merge.customer_merged),
     "customer-erased": Handler(customers_pb2.CustomerErased, customer.customer_erased),
-    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, sale.purchase_completed, folds=True),
-    "purchase-returned": Handler(purchases_pb2.PurchaseReturned, sale.purchase_returned, folds=True),
+    "purchase-completed": Handler(purchases_pb2.PurchaseCompleted, purchase_completed, folds=True),
+    "purchase-returned": Handler(purchases_pb2.PurchaseReturned, purchase_returned, folds=True),
 }
 
 _KEYS: Mapping[str, Callable[[Received], list[Key]]] = {

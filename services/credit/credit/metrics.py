@@ -42,6 +42,13 @@ PLUGIN_SECONDS = Histogram(
     ["plugin"],
     buckets=(0.00001, 0.0001, *SECONDS),
 )
+LIMITS_DECIDED = Counter(
+    "langganan_credit_limits_decided_total", "Limits that policies decided again at the turn of a month"
+)
+LIMITS_UNDECIDED = Counter(
+    "langganan_credit_limits_undecided_total",
+    "Limits left as they were until the next day, because the plugin of the policy is missing or fails",
+)
 DUNNING_UNDECIDED = Gauge(
     "langganan_credit_dunning_undecided",
     "Merchants of whose customers nobody is reminded, because the plugin of their policy is missing or fails",

@@ -14,6 +14,7 @@ CREATE TABLE public.account_changes (
     override_limit bigint,
     override_until timestamp with time zone,
     revision bigint DEFAULT 0 NOT NULL,
+    limit_policy bigint DEFAULT 0 NOT NULL,
     store_id text DEFAULT ''::text NOT NULL,
     store_limit bigint,
     absorbed_from text,
@@ -40,6 +41,8 @@ CREATE TABLE public.accounts (
     override_limit bigint,
     override_until timestamp with time zone,
     due_day integer DEFAULT 0 NOT NULL,
+    limit_policy bigint DEFAULT 0 NOT NULL,
+    limit_again_on date,
     store_limited boolean DEFAULT false NOT NULL,
     CONSTRAINT accounts_credit_not_negative CHECK ((credit_balance >= 0)),
     CONSTRAINT accounts_held_not_negative CHECK ((held >= 0)),
@@ -380,6 +383,14 @@ CREATE TABLE public.reminders (
     CONSTRAINT reminders_kind_known CHECK ((kind = ANY (ARRAY['DUE'::text, 'OVERDUE'::text])))
 );
 
+CREATE TABLE public.spend (
+    merchant_id text NOT NULL,
+    customer_id text NOT NULL,
+    month date NOT NULL,
+    cause_id uuid NOT NULL,
+    amount bigint NOT NULL
+);
+
 CREATE TABLE public.store_limits (
     merchant_id text NOT NULL,
     customer_id text NOT NULL,
@@ -414,6 +425,9 @@ ALTER TABLE ONLY public.account_changes
 
 ALTER TABLE public.accounts
     ADD CONSTRAINT accounts_due_day_of_month CHECK (((due_day >= 0) AND (due_day <= 31))) NOT VALID;
+
+ALTER TABLE public.accounts
+    ADD CONSTRAINT accounts_limit_policy_whole CHECK (((limit_policy = 0) = (limit_again_on IS NULL))) NOT VALID;
 
 ALTER TABLE public.accounts
     ADD CONSTRAINT accounts_override_whole CHECK ((((override_limit IS NULL) = (override_until IS NULL)) AND (COALESCE(override_limit, (0)::bigint) >= 0))) NOT VALID;
@@ -514,6 +528,9 @@ ALTER TABLE ONLY public.policy_heads
 ALTER TABLE ONLY public.reminders
     ADD CONSTRAINT reminders_pkey PRIMARY KEY (merchant_id, request_id);
 
+ALTER TABLE ONLY public.spend
+    ADD CONSTRAINT spend_pkey PRIMARY KEY (merchant_id, customer_id, month, cause_id);
+
 ALTER TABLE ONLY public.store_limits
     ADD CONSTRAINT store_limits_pkey PRIMARY KEY (merchant_id, customer_id, store_id);
 
@@ -521,6 +538,8 @@ ALTER TABLE ONLY public.write_offs
     ADD CONSTRAINT write_offs_pkey PRIMARY KEY (merchant_id, request_id);
 
 CREATE INDEX account_changes_of_customer ON public.account_changes USING btree (merchant_id, customer_id, kind, request_id);
+
+CREATE INDEX accounts_limit_again ON public.accounts USING btree (time_zone, limit_again_on) WHERE (limit_again_on IS NOT NULL);
 
 CREATE INDEX accounts_merged ON public.accounts USING btree (merchant_id, merged_into) WHERE (merged_into <> ''::text);
 

@@ -22,6 +22,8 @@ from credit.errors import (
     OverridePassed,
     PaymentPending,
 )
+from credit.limits.decide import under_policy
+from credit.policies.store import Policies
 from kit import db
 from kit.fingerprint import fingerprint
 
@@ -32,7 +34,7 @@ class Change:
 
     The limit is read in the account's currency under its lock, for the currency may be corrected. An
     OVERRIDE has a limit and `until`, or neither, which ends it; a STORE_LIMIT names its store, and a limit
-    unless it is taken away.
+    unless it is taken away. `by_policy`: the shop's policy decides the limit, from now on.
     """
 
     key: Key
@@ -40,6 +42,7 @@ class Change:
     request_id: str
     at: datetime
     limit: Money | None = None
+    by_policy: bool = False
     net_days: int | None = None
     due_day: int = 0
     until: datetime | None = None
@@ -67,6 +70,7 @@ class Change:
             *((self.due_day,) if self.due_day else ()),
             *((self.until.isoformat(),) if self.until else ()),
             *((self.store_id,) if self.store_id else ()),
+            *(("by policy",) if self.by_policy else ()),
         )
 
     def corrects(self, account: Account) -> bool:
@@ -75,7 +79,7 @@ class Change:
         return kept != (self.currency_code, self.minor_digits, self.time_zone)
 
 
-async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Account]:
+async def apply(policies: Policies, conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Account]:
     """Make one change (a list of one) and return the account in its present state."""
     (wish,) = changes
     await store.lock(conn, [wish.key], wait=wait)
@@ -84,10 +88,12 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
         return [account]
     of_store: StoreLimit | None = None
     if wish.kind == "OPEN":
-        changed = await _opened(conn, account, wish)
+        changed = await _opened(conn, policies, account, wish)
     elif wish.kind == "STORE_LIMIT":
         of_store = StoreLimit(wish.store_id, _limit(_changeable(account), wish))
         changed = replace(account, store_limited=await stores.put(conn, account, of_store))
+    elif wish.by_policy:
+        changed = await under_policy(conn, policies, _changeable(account), wish.at)
     else:
         changed = _changed(account, wish)
         if wish.kind == "RESUME" and not await store.was_opened(conn, account):
@@ -110,7 +116,7 @@ async def apply(conn: db.Conn, changes: Sequence[Change], wait: bool) -> list[Ac
     ]
 
 
-async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
+async def _opened(conn: db.Conn, policies: Policies, account: Account, wish: Change) -> Account:
     if account.erased:
         raise CustomerErased(account.customer_id)
     if account.status is Status.ACTIVE:
@@ -121,7 +127,6 @@ async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
         account = replace(account, status=Status.UNOPENED)
     if account.status is Status.SUSPENDED and await store.was_opened(conn, account):
         raise AccountExists(account.customer_id)
-    assert wish.limit is not None, "opening names a limit"
     assert wish.net_days is not None, "opening names terms"
     if not account.is_open:
         account = replace(
@@ -133,22 +138,20 @@ async def _opened(conn: db.Conn, account: Account, wish: Change) -> Account:
         )
     if (account.currency_code, account.minor_digits) != (wish.currency_code, wish.minor_digits):
         raise CurrencyMismatch(account.currency_code, account.minor_digits)
-    limit = encode.limit(wish.limit, encode.currency(account))
-    return replace(
-        account,
-        status=Status.ACTIVE,
-        limit=limit,
-        net_days=wish.net_days,
-        due_day=wish.due_day,
-        override=None,
+    account = replace(
+        account, status=Status.ACTIVE, net_days=wish.net_days, due_day=wish.due_day, override=None
     )
+    if wish.by_policy:
+        return await under_policy(conn, policies, account, wish.at)
+    assert wish.limit is not None, "opening names a limit, or leaves it to the policy"
+    return replace(account, limit=encode.limit(wish.limit, encode.currency(account)), by_policy=None)
 
 
 def _changed(account: Account, wish: Change) -> Account:
     if wish.kind == "CLOSE" and account.is_open:
         if account.posted or account.held or account.credit_balance:
             raise AccountNotSettled(account.posted, account.held, account.credit_balance)
-        return replace(account, status=Status.CLOSED)
+        return replace(account, status=Status.CLOSED, by_policy=None)
     limit = _limit(_changeable(account), wish)
     match wish.kind:
         case "SUSPEND":
@@ -162,7 +165,7 @@ def _changed(account: Account, wish: Change) -> Account:
             return replace(account, net_days=wish.net_days, due_day=wish.due_day)
         case _:
             assert limit is not None, "a limit is named"
-            return replace(account, limit=limit)
+            return replace(account, limit=limit, by_policy=None)
 
 
 def _changeable(account: Account) -> Account:

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money
 
-from credit.accounts.model import Account, Key, Made, Override, Status, StoreRoom
+from credit.accounts.model import Account, Key, Made, Override, PolicyLimit, Status, StoreRoom
 from credit.errors import InvalidDate
 from kit.money import Currency, InvalidMoney, to_minor, to_money
 from langganan.credit.v1 import accounts_pb2
@@ -82,10 +82,17 @@ def account(
         merged_into=found.customer_id if asked != found.key else "",
         revision=found.revision,
         store_limits=[_room(found, room) for room in rooms],
+        limit_by_policy=_by_policy(found.by_policy),
     )
     if found.opened_at is not None:
         shown.opened_at.CopyFrom(stamp(found.opened_at))
     return shown
+
+
+def _by_policy(found: PolicyLimit | None) -> accounts_pb2.PolicyLimit | None:
+    if found is None:
+        return None
+    return accounts_pb2.PolicyLimit(policy_version=found.version, again_on=day(found.again_on))
 
 
 def _room(of: Account, room: StoreRoom) -> accounts_pb2.StoreLimit:
@@ -119,6 +126,7 @@ def change(of: Account, found: Made) -> accounts_pb2.AccountChange:
         revision=found.revision,
         merged_customer_id=found.merged_customer_id,
         absorbed_from=found.absorbed_from,
+        limit_policy_version=found.limit_policy,
     )
     if found.of_store is not None:
         shown.store_id = found.of_store.store_id

@@ -7,6 +7,7 @@ from datetime import UTC
 
 from credit.accounts import store
 from credit.accounts.model import Key
+from credit.limits import store as limits
 from kit.db import Conn
 from kit.events import Received
 from langganan.events.v1 import customers_pb2
@@ -37,14 +38,16 @@ async def customer_registered(conn: Conn, events: list[Received]) -> None:
 async def customer_erased(conn: Conn, events: list[Received]) -> None:
     """From now on new holds decline; returns and payments still book. What staff wrote is forgotten.
 
-    A merged customer is the survivor: what is told of the one is done to the other.
+    So is what was bought each month, and the limit is no policy's any more. A merged customer is the
+    survivor: what is told of the one is done to the other.
     """
     at = {k: e.payload.erased_at.ToDatetime(UTC) for e in events for k in erased_keys(e)}
     known = {a.key: (a, at[k]) for k, a in (await store.read(conn, at)).items()}
     erased = {key: erased_at for key, (_, erased_at) in known.items()}
-    fresh = [replace(a, revision=a.revision + 1) for a, _ in known.values() if not a.erased]
+    fresh = [replace(a, revision=a.revision + 1, by_policy=None) for a, _ in known.values() if not a.erased]
     await store.mark_erased(conn, erased)
     await store.clear_texts(conn, erased)
+    await limits.forget(conn, erased)
     await store.save(conn, fresh)
     for account in fresh:
         await store.note(conn, account, "ERASED", erased[account.key])

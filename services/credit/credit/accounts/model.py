@@ -51,6 +51,13 @@ class Override(NamedTuple):
     until: datetime
 
 
+class PolicyLimit(NamedTuple):
+    """A limit that the shop's policy decided: its version, and the local date from which it decides again."""
+
+    version: int
+    again_on: date
+
+
 class StoreLimit(NamedTuple):
     """How much of what a customer owes may come from one store, minor units; None: as much as from any."""
 
@@ -76,7 +83,7 @@ class StoreRoom:
 class Account:
     """An account with its cached balances, minor units; due_day 0: net_days decides.
 
-    `store_limited`: some stores have a limit of their own.
+    `store_limited`: some stores have a limit of their own. `by_policy`: the shop's policy decides the limit.
     """
 
     merchant_id: str
@@ -98,6 +105,12 @@ class Account:
     opened_at: datetime | None = None
     revision: int = 0
     store_limited: bool = False
+    by_policy: PolicyLimit | None = None
+
+    @property
+    def limit_policy(self) -> int:
+        """Which version of the policy decided the limit; 0: it was set by hand."""
+        return self.by_policy.version if self.by_policy else 0
 
     @property
     def key(self) -> Key:
@@ -166,6 +179,7 @@ class Made:
     of_store: StoreLimit | None = None
     merged_customer_id: str = ""
     absorbed_from: str = ""
+    limit_policy: int = 0
 
 
 class Cause(StrEnum):

@@ -108,15 +108,19 @@ SET
     merged_into = v.merged_into,
     opened_at = v.opened_at,
     revision = v.revision,
-    store_limited = v.store_limited
+    store_limited = v.store_limited,
+    limit_policy = v.limit_policy,
+    limit_again_on = v.limit_again_on
 FROM unnest(
     :merchants::text[], :customers::text[], :statuses::text[], :currencies::text[], :digits::integer[],
     :zones::text[], :limits::bigint[], :net_days::integer[], :wishes::bigint[], :merged::text[],
     :opened::timestamptz[], :revisions::bigint[], :due_days::integer[],
-    :override_limits::bigint[], :override_untils::timestamptz[], :store_limited::boolean[]
+    :override_limits::bigint[], :override_untils::timestamptz[], :store_limited::boolean[],
+    :limit_policies::bigint[], :limit_agains::date[]
 ) AS v (
     merchant_id, customer_id, status, currency_code, minor_digits, time_zone, credit_limit, net_days,
-    limit_wished, merged_into, opened_at, revision, due_day, override_limit, override_until, store_limited
+    limit_wished, merged_into, opened_at, revision, due_day, override_limit, override_until, store_limited,
+    limit_policy, limit_again_on
 )
 WHERE a.merchant_id = v.merchant_id AND a.customer_id = v.customer_id;
 
@@ -185,12 +189,14 @@ WHERE merchant_id = :merchant_id AND kind = :kind AND request_id = :request_id;
 INSERT INTO account_changes (
     merchant_id, kind, request_id, customer_id, fingerprint, credit_limit, net_days, reason, staff_ref,
     changed_at, status, due_day, override_limit, override_until, revision, store_id, store_limit,
-    merged_customer_id
+    merged_customer_id,
+    limit_policy
 )
 VALUES (
     :merchant_id, :kind, :request_id, :customer_id, :fingerprint, :credit_limit, :net_days, :reason, :staff_ref,
     :changed_at, :status, :due_day, :override_limit, :override_until, :revision, :store_id, :store_limit,
-    :merged_customer_id
+    :merged_customer_id,
+    :limit_policy
 )
 ON CONFLICT (merchant_id, kind, request_id) DO NOTHING
 RETURNING true;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 from credit import pages
@@ -33,7 +34,8 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             kind="OPEN",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
-            limit=request.limit,
+            limit=None if request.limit_by_policy else request.limit,
+            by_policy=request.limit_by_policy,
             net_days=request.net_days,
             due_day=request.due_day,
             currency_code=request.currency_code,
@@ -63,7 +65,8 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             kind="LIMIT",
             request_id=ids.canonical_uuid(request.request_id, "request_id"),
             at=self._clock.now(),
-            limit=request.limit,
+            limit=None if request.by_policy else request.limit,
+            by_policy=request.by_policy,
             reason=request.reason,
             staff_ref=request.staff_ref,
         )
@@ -175,7 +178,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
         return await self._apply(change)
 
     async def _apply(self, change: changes.Change) -> accounts_pb2.Account:
-        account = await batch.once(self._pool, changes.apply, change)
+        account = await batch.once(self._pool, partial(changes.apply, self._policies), change)
         async with self._pool.acquire(timeout=5) as conn:
             return await self._show(conn, account, change.key)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from credit.accounts.model import Account, Cause, Entry, Key, Made, Override, Status, StoreLimit
+from credit.accounts.model import Account, Cause, Entry, Key, Made, Override, PolicyLimit, Status, StoreLimit
 from credit.errors import AccountNotFound
 from credit.pages import BeforeNumber
 from kit import db
@@ -104,6 +104,7 @@ def decode(row: Any) -> Account:
         opened_at=row["opened_at"],
         revision=row["revision"],
         store_limited=row["store_limited"],
+        by_policy=PolicyLimit(row["limit_policy"], row["limit_again_on"]) if row["limit_policy"] else None,
     )
 
 
@@ -164,6 +165,8 @@ async def save(conn: db.Conn, accounts: Sequence[Account]) -> None:
         override_limits=[a.override.limit if a.override else None for a in accounts],
         override_untils=[a.override.until if a.override else None for a in accounts],
         store_limited=[a.store_limited for a in accounts],
+        limit_policies=[a.limit_policy for a in accounts],
+        limit_agains=[a.by_policy.again_on if a.by_policy else None for a in accounts],
     )
 
 
@@ -293,6 +296,7 @@ async def _add_change(
         store_id=of_store.store_id if of_store else "",
         store_limit=of_store.limit if of_store else None,
         merged_customer_id=absorbed or None,
+        limit_policy=account.limit_policy,
     )
     return taken is not None
 
@@ -336,6 +340,7 @@ async def changes(conn: db.Conn, key: Key, *, before: BeforeNumber, size: int) -
             of_store=StoreLimit(row["store_id"], row["store_limit"]) if row["store_id"] else None,
             merged_customer_id=row["merged_customer_id"] or "",
             absorbed_from=row["absorbed_from"] or "",
+            limit_policy=row["limit_policy"],
         )
         async for row in rows
     ]

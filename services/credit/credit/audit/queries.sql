@@ -47,6 +47,7 @@ CROSS JOIN LATERAL (
     VALUES
     ('status', c.status, a.status),
     ('limit', c.credit_limit::text, a.credit_limit::text),
+    ('policy of the limit', c.limit_policy::text, a.limit_policy::text),
     ('terms', c.net_days || ' days, day ' || c.due_day, a.net_days || ' days, day ' || a.due_day),
     (
         'override',

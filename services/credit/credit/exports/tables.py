@@ -24,6 +24,7 @@ TABLES = (
     Table("allowance_uses", ("used_at", "use_id")),
     Table("notices", ("local_date",)),
     Table("reminders", ("said_at", "request_id"), hidden=("fingerprint",)),
+    Table("spend", ("month", "cause_id")),
     Table("write_offs", ("written_off_at", "request_id"), hidden=("fingerprint",)),
 )
 # Tables with a customer's rows that are mechanism and say nothing of the person.

@@ -23,6 +23,8 @@ SELECT
     a.opened_at,
     a.revision,
     a.store_limited,
+    a.limit_policy,
+    a.limit_again_on,
     (
         SELECT min(i.due_on)
         FROM invoices AS i

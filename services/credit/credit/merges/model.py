@@ -48,8 +48,9 @@ def united(absorbed: Side, survivor: Side, at: datetime) -> Account:
     """Return the survivor's account after a merge at `at`; both count in one currency.
 
     Status, limit, terms and zone are those of the side with the higher standing. Of equals the stricter
-    status and the smaller limit hold, with the survivor's terms and zone. What is owed, held and in credit
-    adds up, above the limit too: then nothing more is approved.
+    status and the smaller limit hold, with the survivor's terms and zone; the limit is the policy's only
+    where both were. What is owed, held and in credit adds up, above the limit too: then nothing more is
+    approved.
     """
     one, other = survivor.account, absorbed.account
     if absorbed.standing > survivor.standing:
@@ -82,6 +83,7 @@ def _stricter(one: Account, other: Account, at: datetime) -> Account:
         status=Status.SUSPENDED if suspended else one.status,
         limit=limit,
         override=_override(limit, one, other, at),
+        by_policy=one.by_policy if other.by_policy else None,  # what staff set by hand, no policy raises
     )
 
 

@@ -28,6 +28,17 @@ class Policy:
         """The days around a due date on which customers are reminded; None: its plugin cannot say."""
         return None if isinstance(self.dunning, DomainError) else self.dunning.reminders
 
+    @property
+    def months(self) -> int:
+        """How many complete months its limits plugin looks at; 0 without one that could say."""
+        return self.limits.months if isinstance(self.limits, GuardedLimit) else 0
+
+    def limiter(self) -> GuardedLimit | None:
+        """Return its limits plugin, None where it has none; raise what is wrong with it."""
+        if isinstance(self.limits, DomainError):
+            raise self.limits
+        return self.limits
+
     def blocks(self, overdue_days: int, owed: int) -> bool:
         """Tell whether new holds of a customer are declined, whose longest due invoice is so many days late.
 

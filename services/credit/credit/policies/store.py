@@ -43,8 +43,15 @@ class Policies:
 
     async def of(self, conn: db.Conn, merchant_id: str, at: datetime) -> Policy:
         """Return the policy that decides for a merchant at an instant."""
-        version = await in_force(conn, merchant_id, at)
-        return (await self.versions(conn, {merchant_id: version}))[merchant_id]
+        return (await self.at(conn, [merchant_id], at))[merchant_id]
+
+    async def at(self, conn: db.Conn, merchant_ids: Iterable[str], at: datetime) -> dict[str, Policy]:
+        """Return the policies that decide for merchants at an instant."""
+        wanted = sorted(merchant_ids)
+        rows = queries.in_force(conn, merchants=wanted, at=at)
+        return await self.versions(
+            conn, dict.fromkeys(wanted, 0) | {r["merchant_id"]: r["version"] async for r in rows}
+        )
 
     async def every(self, conn: db.Conn, at: datetime) -> dict[str, Policy]:
         """Return the policies that decide at an instant, of all merchants that have one."""
