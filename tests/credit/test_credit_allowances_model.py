@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credit.accounts.model import Key
-from credit.allowances.model import Allowance, Kind, Sold, amiss, marks, take
+from credit.allowances.model import Allowance, AllowanceKey, Kind, Sold, Use, amiss, marks, take
 from credit.invoices.model import Mark, Verdict
 from kit.money import Currency
 from tests.credit.models import AT, KEY
@@ -101,7 +101,18 @@ def test_a_tender_is_marked_with_all_that_is_amiss_the_gravest_first():
 def test_an_allowance_that_has_ended_has_nothing_left():
     of = allowance(used=30)
     assert [of.left(AT + n * HOUR) for n in (-2, -1, 0, 1)] == [70, 70, 70, 0]
-    assert replace(of, ended_at=AT).left(AT) == 0
+    ended = replace(of, ended_at=AT)
+    assert [ended.left(AT + n * HOUR) for n in (-2, -1, 0, 1)] == [70, 70, 0, 0]
+    assert replace(of, ended_at=AT + 2 * HOUR).left(AT + HOUR) == 0
+
+
+def test_a_use_says_who_took_what_of_which_allowance_and_when():
+    of = allowance(used=95)
+    assert of.key == AllowanceKey("toko", "a")
+    use, _ = take(of, sold(7, kind=Kind.HOLD, use_id="h"), 0)
+    assert use == Use(KEY, "h", "a", Kind.HOLD, 7, 2, AT, Mark.OVER_ALLOWANCE)
+    with pytest.raises(AssertionError, match=r"^an allowance of another currency allows nothing$"):
+        take(of, sold(7, currency=Currency("IDR", 2)), 0)
 
 
 uses = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 60)), max_size=8)

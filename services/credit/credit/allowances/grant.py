@@ -72,7 +72,7 @@ async def end(conn: db.Conn, ends: Sequence[End], wait: bool) -> list[Allowance]
         raise AllowanceNotFound(wish.key.allowance_id)
     if before is not None:
         return [allowance]
-    if allowance.ended_at is not None or wish.at >= allowance.valid_until:
+    if wish.at >= allowance.ends_at:
         raise AllowanceEnded(wish.key.allowance_id)
     try:
         await store.queries.end_early(

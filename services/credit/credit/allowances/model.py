@@ -54,18 +54,18 @@ class Allowance:
         """What names it."""
         return AllowanceKey(self.merchant_id, self.allowance_id)
 
+    @property
+    def ends_at(self) -> datetime:
+        """From when on nothing that is sold is covered any more."""
+        return self.valid_until if self.ended_at is None else min(self.valid_until, self.ended_at)
+
     def covers(self, at: datetime) -> bool:
         """Whether it covers what is sold at `at`."""
-        ended = self.ended_at is not None and at >= self.ended_at
-        return self.valid_from <= at < self.valid_until and not ended
-
-    def has_ended(self, at: datetime) -> bool:
-        """Whether nothing that is sold from `at` on is covered any more."""
-        return at >= self.valid_from and not self.covers(at)
+        return self.valid_from <= at < self.ends_at
 
     def left(self, at: datetime) -> int:
-        """What is left of it at `at`, never below zero."""
-        return 0 if self.has_ended(at) else self.amount - self.used
+        """What is left of it for what is sold from `at` on."""
+        return self.amount - self.used if at < self.ends_at else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,5 +155,4 @@ def amiss(use: Use, tendered: int) -> tuple[Mark, int] | None:
             return Mark.UNAUTHORISED, tendered
         case Mark.OVER_ALLOWANCE if min(tendered, use.amount) > use.taken:
             return Mark.OVER_ALLOWANCE, min(tendered, use.amount) - use.taken
-        case _:
-            return None
+    return None
