@@ -13,7 +13,12 @@ import grpc
 from google.protobuf.message import Message
 
 from langganan.credit.v1 import accounts_pb2_grpc as credit_accounts
-from langganan.credit.v1 import holds_pb2_grpc, invoices_pb2_grpc, payments_pb2_grpc
+from langganan.credit.v1 import (
+    allowances_pb2_grpc,
+    holds_pb2_grpc,
+    invoices_pb2_grpc,
+    payments_pb2_grpc,
+)
 from langganan.customers.v1 import (
     contacts_pb2_grpc,
     merchants_pb2_grpc,
@@ -65,6 +70,7 @@ class Gateway:
         self.points = loyalty_accounts.AccountServiceStub(loyalty)
         self.credit = credit_accounts.AccountServiceStub(credit)
         self.holds = holds_pb2_grpc.HoldServiceStub(credit)
+        self.allowances = allowances_pb2_grpc.AllowanceServiceStub(credit)
         self.invoices = invoices_pb2_grpc.InvoiceServiceStub(credit)
         self.payments = payments_pb2_grpc.PaymentServiceStub(credit)
         self.messages = messages_pb2_grpc.MessageServiceStub(self._channels["notify"])

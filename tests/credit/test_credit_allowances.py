@@ -205,14 +205,17 @@ async def test_sales_of_many_customers_at_once_take_each_rupiah_of_an_allowance_
     customers = [await credit.open() for _ in range(24)]
     workers = [credit.run, *other_workers]
 
-    async def sell(number, customer):
+    async def work(number):
         # Polls that name both allowances in either order, beside hand-ins: none waits for another forever.
-        pair = (id_, second) if number % 2 else (second, id_)
-        sales = [under(credit, each, customer, 5_000) for each in pair]
-        await workers[number % len(workers)].deliver(*sales)
-        await hand_in(credit, id_, promise(customer, 1_000))
+        for customer in customers[number :: len(workers)]:
+            pair = (id_, second) if number % 2 else (second, id_)
+            await workers[number].deliver(*(under(credit, each, customer, 5_000) for each in pair))
 
-    await asyncio.gather(*(sell(n, customer) for n, customer in enumerate(customers)))
+    async def tell(number):
+        for customer in customers[number :: len(workers)]:
+            await hand_in(credit, id_, promise(customer, 1_000))
+
+    await asyncio.gather(*(each(n) for n in range(len(workers)) for each in (work, tell)))
     assert await spent(credit, id_) == (100_000, 24 * 6_000 - 100_000)
     assert await spent(credit, second) == (50_000, 24 * 5_000 - 50_000)
     marked = [mark for customer in customers for mark in await open_marks(credit, customer)]

@@ -44,6 +44,7 @@ def sold(amount, **fields):
         (allowance(customer_limit=30, used=90), sold(15), 20, 5, Mark.OVER_ALLOWANCE),
         (allowance(customer_limit=30, used=95), sold(15), 20, 10, Mark.OVER_ALLOWANCE),
         (allowance(customer_limit=30), sold(15), 30, 15, Mark.OVER_ALLOWANCE),
+        (allowance(customer_limit=30), sold(15), 40, 15, Mark.OVER_ALLOWANCE),  # of two who were merged
         # Its time, which begins at valid_from and ends before valid_until, or when it was ended.
         (allowance(), sold(1, at=AT - HOUR), 0, 0, None),
         (allowance(), sold(1, at=AT - HOUR - timedelta(microseconds=1)), 0, 1, Mark.OVER_ALLOWANCE),

@@ -163,14 +163,20 @@ class Trade:
             tenders[-1].cash.CopyFrom(tender_pb2.Cash(tendered=rupiah(cash), change=rupiah(0)))
         return await self.record(customer_id, tenders, purchase_id or str(uuid.uuid4()))
 
-    async def record(self, customer_id: str, tenders: list[tender_pb2.Tender], purchase_id: str) -> str:
+    async def record(
+        self,
+        customer_id: str,
+        tenders: list[tender_pb2.Tender],
+        purchase_id: str,
+        origin: origin_pb2.Origin = ORIGIN,
+    ) -> str:
         """Record a finished sale of one line."""
         total = rupiah(sum(one.amount.units for one in tenders))
         request = purchases_pb2.RecordPurchaseRequest(
             purchase_id=purchase_id,
             customer_id=customer_id,
             recognised_by=origin_pb2.RECOGNISED_BY_STAFF,
-            origin=ORIGIN,
+            origin=origin,
             receipt_number="0001",
             occurred_at=Timestamp(seconds=int(self.stack.clock.now().timestamp())),
             lines=[

@@ -115,7 +115,8 @@ def take(allowance: Allowance, sold: Sold, by_customer: int) -> tuple[Use, Allow
     if sold.store_id == allowance.store_id and allowance.covers(sold.at):
         left = allowance.amount - allowance.used
         if allowance.customer_limit is not None:
-            left = min(left, allowance.customer_limit - by_customer)
+            # Two customers who turned out to be one may have taken more.
+            left = min(left, max(0, allowance.customer_limit - by_customer))
         fits = min(sold.amount, left)
     excess = sold.amount - fits
     mark = Mark.UNAUTHORISED if not sold.opened else Mark.OVER_ALLOWANCE if excess else None
