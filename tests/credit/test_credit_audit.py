@@ -16,6 +16,7 @@ from credit.audit.checks import AUDIT
 from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import holds_pb2
+from tests.credit.offline import grant, hand_in, promise, under
 from tests.credit.paying import confirming, giro, giving_up, paying_out, reverse
 
 
@@ -159,16 +160,32 @@ async def test_a_deleted_charge_is_found_on_the_account_and_the_invoice(alone):
     }
 
 
+async def a_promise(credit, allowance, customer, chance):
+    """A hold of a till without a line: its sale may come before or after, or never, and it may be voided."""
+    made = promise(customer, chance.randint(1, 60_000))
+    sale = credit.sale(customer, (chance.randint(1, 60_000), made.hold_id))
+    for _ in range(chance.randint(1, 4)):
+        match chance.randrange(4):
+            case 0:
+                await credit.deliver(sale)
+            case 1:
+                with contextlib.suppress(grpc.aio.AioRpcError):  # captured
+                    await credit.void(customer, made.hold_id)
+            case _:
+                await hand_in(credit, allowance, made)
+
+
 @pytest.mark.parametrize("seed", range(4))
 async def test_a_random_history_has_no_difference(alone, seed):
     credit = await alone()
     chance = random.Random(seed)
     customers = [await credit.open(limit=200_000) for _ in range(4)] + [new_customer_id()]
     sales, payments = [], []
+    allowance = await grant(credit, 400_000, customer_limit=150_000)
 
     async def step() -> None:
         customer = chance.choice(customers)
-        match chance.randrange(11):
+        match chance.randrange(13):
             case 0:
                 await credit.authorize(customer, chance.randint(1, 60_000))
             case 1:
@@ -202,6 +219,11 @@ async def test_a_random_history_has_no_difference(alone, seed):
             case 8 if invoices := await credit.invoices_of(customer):
                 with contextlib.suppress(grpc.aio.AioRpcError):  # settled
                     await credit.invoices.WriteOff(giving_up(customer, chance.choice(invoices).invoice_id))
+            case 9:
+                sales.append(under(credit, allowance, customer, chance.randint(1, 60_000)))
+                await credit.deliver(sales[-1])
+            case 10:
+                await a_promise(credit, allowance, customer, chance)
             case _ if customer != customers[-1]:
                 payments.append(await credit.pay(customer, chance.randint(1, 80_000), allow=True))
 
@@ -210,7 +232,12 @@ async def test_a_random_history_has_no_difference(alone, seed):
     outcome = await audited(credit)
     assert outcome.first == []
     assert outcome.looked_at == len(customers)
-    assert await credit.run.pool.fetchval("SELECT count(*) FROM payments WHERE state = 'REVERSED'")
+    for some in (
+        "FROM payments WHERE state = 'REVERSED'",
+        "FROM allowance_uses WHERE kind = 'SALE'",
+        "FROM allowance_uses WHERE kind = 'HOLD'",
+    ):
+        assert await credit.run.pool.fetchval(f"SELECT count(*) {some}"), some
 
 
 async def command(credit, *arguments):

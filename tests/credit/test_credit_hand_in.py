@@ -8,10 +8,13 @@ from datetime import timedelta
 
 import pytest
 
+from credit.audit.checks import AUDIT
 from credit.holds.sweep import expire
+from kit.audit import run_audit
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import accounts_pb2, holds_pb2, invoices_pb2
 from tests.credit.conftest import NOON, rupiah
+from tests.credit.merging import merge
 from tests.credit.offline import (
     DAY,
     allowance,
@@ -310,6 +313,27 @@ async def test_a_hand_in_and_its_sale_at_once_leave_the_same_books_whoever_wins(
         assert (account.posted.units, account.held.units) == (20_000, 0)
         assert await open_marks(credit, customer) == []
         await credit.check_books(customer)
+
+
+async def test_what_was_promised_to_one_of_two_who_turn_out_to_be_one_follows_the_account(alone):
+    credit = await alone()
+    id_ = await grant(credit, 100_000, customer_limit=30_000)
+    one, other = await credit.open(), await credit.open()
+    before, late = promise(one, 20_000), promise(one, 5_000)
+    (first,) = await hand_in(credit, id_, before)
+    await credit.deliver(under(credit, id_, other, 20_000), credit.sale(one, (5_000, late.hold_id)))
+    await merge(credit, one, other)
+    # The two have taken 40,000 of the 30,000 that one may take: nothing more is covered.
+    (again,) = await hand_in(credit, id_, before)
+    assert (again.hold_id, again.hold.state, again.hold.customer_id) == (first.hold_id, PENDING, other)
+    (sold,) = await hand_in(credit, id_, late)
+    assert (sold.hold.state, sold.over_allowance.units) == (CAPTURED, 5_000)
+    await credit.deliver(credit.sale(one, (20_000, before.hold_id)), under(credit, id_, one, 1_000))
+    assert await spent(credit, id_) == (40_000, 6_000)
+    assert await open_marks(credit, other) == [(OVER, 1_000), (OVER, 5_000)]
+    account = await credit.account(other)
+    assert (account.posted.units, account.held.units) == (46_000, 0)
+    assert (await run_audit(credit.run.pool, AUDIT)).first == []
 
 
 async def test_16_hand_ins_of_one_list_at_once_take_it_in_once(credit):
