@@ -147,3 +147,17 @@ def test_an_account_is_named_by_merchant_and_customer():
 @pytest.mark.parametrize(("used", "left"), [(0, 30), (29, 1), (30, 0), (31, 0)])
 def test_what_a_store_has_left_is_its_limit_less_what_counts_against_it(used, left):
     assert StoreRoom("s1", 30, used).left == left
+
+
+@pytest.mark.parametrize(
+    ("zone", "oldest_due", "days"),
+    [
+        ("Asia/Jakarta", None, 0),
+        ("Asia/Jakarta", date(2026, 5, 2), 0),
+        ("Asia/Jakarta", date(2026, 5, 1), 0),
+        ("Asia/Jakarta", date(2026, 4, 30), 1),
+        ("America/Los_Angeles", date(2026, 4, 30), 0),
+    ],
+)
+def test_an_account_is_late_by_the_local_days_since_its_oldest_due_date(zone, oldest_due, days):
+    assert account(time_zone=zone).days_overdue(oldest_due, AT) == days

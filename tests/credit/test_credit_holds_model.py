@@ -52,6 +52,15 @@ def test_what_is_approved(of, amount, reason):
         (account(posted=50), StoreRoom("s1", 49, 0), 51, Reason.OVER_STORE_LIMIT, 49),
         # What the shop owes the customer is of use at any store, but lets no store grow.
         (account(credit_balance=20), StoreRoom("s1", 60, 0), 61, Reason.OVER_STORE_LIMIT, 60),
+        # A limit for a time counts while it is in force.
+        (
+            account(override=Override(150, AT + timedelta(seconds=1))),
+            StoreRoom("s1", 120, 0),
+            121,
+            Reason.OVER_STORE_LIMIT,
+            120,
+        ),
+        (account(override=Override(150, AT)), StoreRoom("s1", 120, 0), 121, Reason.OVER_LIMIT, 100),
         (account(status=Status.SUSPENDED), StoreRoom("s1", 0, 0), 1, Reason.ACCOUNT_SUSPENDED, 0),
     ],
 )
