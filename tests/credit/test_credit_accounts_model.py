@@ -161,3 +161,17 @@ def test_what_a_store_has_left_is_its_limit_less_what_counts_against_it(used, le
 )
 def test_an_account_is_late_by_the_local_days_since_its_oldest_due_date(zone, oldest_due, days):
     assert account(time_zone=zone).days_overdue(oldest_due, AT) == days
+
+
+@pytest.mark.parametrize(
+    ("of", "over"),
+    [
+        (account(posted=60, held=40), 0),
+        (account(posted=60, held=41), 1),
+        (account(posted=60, held=60, credit_balance=15), 5),
+        (account(posted=70, override=Override(30, AT + timedelta(seconds=1))), 40),
+        (account(posted=70, override=Override(30, AT)), 0),
+    ],
+)
+def test_how_far_an_account_is_beyond_the_limit_in_force(of, over):
+    assert of.over_at(AT) == over
