@@ -35,7 +35,7 @@ def main() -> int:
     stage()
     run = subprocess.run([*_mutmut(), "run"], cwd=PLACE, stdout=subprocess.PIPE, text=True, check=False)
     if run.returncode:
-        print(run.stdout)
+        print(run.stdout.rpartition("Running stats")[2])
         return run.returncode
     return report()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from credit.accounts.model import Account, Override, PolicyLimit, Status, StoreLimit
 from credit.merges.model import Side, Standing, alias, comparable, store_limits, united
-from tests.credit.conftest import NOON
+from tests.credit.models import AT
 
 DAY = timedelta(days=1)
 ACTIVE, SUSPENDED, CLOSED, UNOPENED = Status.ACTIVE, Status.SUSPENDED, Status.CLOSED, Status.UNOPENED
@@ -25,7 +25,7 @@ def side(customer, status=ACTIVE, *, staff=True, stores=None, **fields):
 
 
 def unite(absorbed, survivor):
-    return united(absorbed, survivor, NOON)
+    return united(absorbed, survivor, AT)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_the_zone_and_the_currency_are_those_of_whom_gives_the_terms():
 def test_of_two_limits_for_a_time_the_smaller_goes_on(absorbed, survivor, limit, override):
     def of(customer, given):
         usual, time = given
-        return side(customer, limit=usual, override=time and Override(time[0], NOON + time[1] * DAY))
+        return side(customer, limit=usual, override=time and Override(time[0], AT + time[1] * DAY))
 
     after = unite(of("a", absorbed), of("s", survivor))
     assert after.limit == limit
-    assert after.override == (override and Override(override[0], NOON + override[1] * DAY))
+    assert after.override == (override and Override(override[0], AT + override[1] * DAY))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_an_alias_has_nothing_but_a_name_to_follow():
 
 
 AMOUNTS = st.integers(0, 10**12)
-OVERRIDES = st.none() | st.builds(Override, AMOUNTS, st.integers(-5, 5).map(lambda n: NOON + n * DAY))
+OVERRIDES = st.none() | st.builds(Override, AMOUNTS, st.integers(-5, 5).map(lambda n: AT + n * DAY))
 ACCOUNTS = st.builds(
     Account,
     st.just("toko"),
@@ -160,7 +160,7 @@ def test_nothing_is_lost_and_equals_never_approve_more_together(absorbed, surviv
     assert after.erased == other.erased
     if absorbed.standing == survivor.standing == Standing.BY_STAFF:
         assert (after.status is ACTIVE) == (one.status is other.status is ACTIVE)
-        at = NOON + later * DAY
+        at = AT + later * DAY
 
         def in_force(account):
             override = account.override_at(at)
