@@ -1,4 +1,4 @@
-"""G: a bare grpc.aio unary echo, what any service in Python pays before it does anything.
+"""G: a bare grpc.aio echo, unary and of streams: what any service in Python pays before it does anything.
 
     python -m bench.echo
 
@@ -20,7 +20,7 @@ from langganan.credit.v1 import holds_pb2
 
 _MONEY = Money(currency_code="IDR", units=1_000)
 _AT = Timestamp(seconds=1_790_000_000, nanos=123_456_000)
-REPLY = holds_pb2.AuthorizeResponse(
+_REPLY = holds_pb2.AuthorizeResponse(
     hold=holds_pb2.Hold(
         hold_id="0b9e3a52-7c1d-4f6e-9a2b-3c4d5e6f7a8b",
         customer_id="0123456789ABC",
@@ -30,6 +30,10 @@ REPLY = holds_pb2.AuthorizeResponse(
         expires_at=_AT,
     ),
     available=Money(currency_code="IDR", units=10**14),
+)
+REPLY = _REPLY.SerializeToString()
+STREAM_REPLY = holds_pb2.StreamAuthorizeResponse(
+    answers=[holds_pb2.AuthorizeAnswer(hold_id=_REPLY.hold.hold_id, authorized=_REPLY)]
 ).SerializeToString()
 
 
@@ -37,12 +41,20 @@ async def _echo(request: bytes, context: Any) -> bytes:
     return REPLY
 
 
+async def _echo_stream(_: Any, context: Any) -> None:
+    while await context.read() is not grpc.aio.EOF:  # type: ignore[attr-defined]  # left out of the stubs
+        await context.write(STREAM_REPLY)
+
+
 class Echo:
     """The server, held for as long as its process answers."""
 
     def __init__(self) -> None:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        methods = {"Authorize": grpc.unary_unary_rpc_method_handler(_echo)}
+        methods = {
+            "Authorize": grpc.unary_unary_rpc_method_handler(_echo),
+            "StreamAuthorize": grpc.stream_stream_rpc_method_handler(_echo_stream),
+        }
         service = grpc.method_handlers_generic_handler("langganan.credit.v1.HoldService", methods)
         self._server.add_generic_rpc_handlers((service,))
         self._port = self._server.add_insecure_port("127.0.0.1:0")

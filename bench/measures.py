@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from bench import authorize, consumer, fairness
+from bench import authorize, consumer, fairness, streams
 from bench.setting import Bench
 
 Measure = Callable[[Bench], Awaitable[dict[str, Any]]]
 MEASURES: Sequence[tuple[str, Measure]] = (
     (authorize.NAME, authorize.measure),
+    (streams.NAME, streams.measure),
     (consumer.NAME, consumer.measure),
     (fairness.NAME, fairness.measure),
 )
