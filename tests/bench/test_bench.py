@@ -12,11 +12,12 @@ from typing import Any
 import grpc.aio
 from rich.console import Console
 
-from bench.echo import REPLY
+from bench.echo import REPLY, Echo
 from bench.group import one_group
 from bench.load import Load, percentile
 from bench.machine import Cores
 from bench.report import HEADLINES, as_json, show
+from bench.stream_load import StreamLoad
 from langganan.credit.v1 import holds_pb2, holds_pb2_grpc
 
 PROMISED = {
@@ -80,6 +81,15 @@ async def test_a_refused_call_is_no_answer() -> None:
     said = await asyncio.wait_for(load.answer(command), 10)
     assert said["calls"] == 0
     assert said["refused"].keys() == {"UNAVAILABLE"}
+
+
+async def test_streams_are_filled_with_items_until_their_time_is_over_and_each_answer_counts_once() -> None:
+    target = (await (await Echo.prepare())({}))["target"]
+    command = {"target": target, "customers": ["0123456789ABC"], "streams": 3, "in_flight": 4, "seconds": 0.5}
+    said = await asyncio.wait_for(StreamLoad("a-token").answer({**command, "gather": False}), 10)
+    assert said["refused"] == {}
+    assert said["items"] > 20
+    assert 0 < said["p50_ms"] <= said["p99_ms"] < 500
 
 
 def test_the_report_has_every_promised_figure_and_null_where_nothing_measured_it() -> None:
