@@ -8,6 +8,7 @@ from langganan.credit.v1 import accounts_pb2
 from langganan.events.v1 import customers_pb2
 from tests.credit.conftest import NOON
 from tests.credit.merging import audit_passes, changes_of, merge, merged
+from tests.credit.offline import grant, hand_in, promise, spent, under
 from tests.credit.paying import owing
 
 
@@ -26,6 +27,29 @@ async def test_late_sales_and_returns_of_the_absorbed_id_book_on_the_survivor(cr
         survivor,
     }
     await credit.check_books(survivor)
+
+
+async def test_what_was_promised_offline_counts_for_the_survivor_under_either_id(credit):
+    absorbed, survivor = await credit.open(limit=90_000), await credit.open(limit=90_000)
+    id_ = await grant(credit, 100_000, customer_limit=50_000)
+    await credit.deliver(under(credit, id_, absorbed, 20_000))
+    before, twice = promise(absorbed, 10_000), new_uuid()
+    (first,) = await hand_in(credit, id_, before)
+    await merge(credit, absorbed, survivor)
+    (again,) = await hand_in(credit, id_, before)
+    assert (again.hold.hold_id, again.hold.customer_id) == (first.hold.hold_id, survivor)
+    late = [promise(absorbed, 5_000), promise(survivor, 6_000), promise(absorbed, 7_000, twice)]
+    for handed in await hand_in(credit, id_, *late, promise(absorbed, 7_000, twice)):
+        assert handed.hold.customer_id == survivor
+        assert not handed.HasField("over_allowance")
+    (over,) = await hand_in(credit, id_, promise(absorbed, 3_000))
+    assert over.over_allowance.units == 1_000  # of what one customer may take: both are one
+    account = await credit.account(absorbed)
+    assert (account.posted.units, account.held.units) == (20_000, 31_000)
+    await credit.void(absorbed, twice)
+    assert await spent(credit, id_) == (43_000, 1_000)
+    await credit.check_books(survivor)
+    await audit_passes(credit)
 
 
 async def test_chains_and_repeated_merges_lead_to_the_last_survivor(credit):

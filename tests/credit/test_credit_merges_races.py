@@ -17,7 +17,7 @@ from kit.ids import new_customer_id, new_uuid
 from kit.sweep import Sweeper
 from langganan.credit.v1 import holds_pb2
 from tests.credit.conftest import NOON, TILL, rupiah
-from tests.credit.merging import audit_passes, explained, merge, merged
+from tests.credit.merging import audit_passes, explained, merge, merged, tables_with
 from tests.credit.paying import owing
 from tests.credit.test_credit_locks import heard
 
@@ -170,14 +170,22 @@ FILL = (
 )
 
 
-async def test_twenty_thousand_sales_move_by_a_sweep_and_keep_nobody_else_waiting(alone):
-    credit = await alone()
+async def large(credit):
+    """A customer with ROWS sales, and another."""
     absorbed, survivor = await credit.open(), await credit.open()
     pool = credit.run.pool
     for sql in FILL:
         for first in range(1, ROWS, PART):
             await pool.execute(sql, credit.merchant, absorbed, NOON, first, first + PART - 1)
     await pool.execute("UPDATE accounts SET posted = $2 WHERE customer_id = $1", absorbed, 10 * ROWS)
+    await pool.execute("ANALYZE")  # as autovacuum does after so many rows: the audit joins all of them
+    return absorbed, survivor
+
+
+async def test_twenty_thousand_sales_move_by_a_sweep_and_keep_nobody_else_waiting(alone):
+    credit = await alone()
+    absorbed, survivor = await large(credit)
+    pool = credit.run.pool
     await credit.deliver(merged(credit, absorbed, survivor), credit.sale(absorbed, (10, None), at=NOON))
     await merge(credit, absorbed, survivor)  # again, while it waits
     assert await credit.parked(absorbed) == []
@@ -192,6 +200,28 @@ async def test_twenty_thousand_sales_move_by_a_sweep_and_keep_nobody_else_waitin
     assert (await credit.account(absorbed)).posted.units == 10 * (ROWS + 1)
     moved = await pool.fetchval("SELECT count(*) FROM entries WHERE absorbed_from = $1", absorbed)
     assert moved == ROWS + 1
+    await audit_passes(credit)
+
+
+async def test_a_move_that_dies_in_the_middle_has_moved_nothing_and_is_done_again(alone):
+    credit = await alone()
+    absorbed, survivor = await large(credit)
+    await merge(credit, absorbed, survivor)
+    moving = asyncio.create_task(sweeper_of(credit).look())
+    kill = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+        "WHERE state = 'active' AND query LIKE '%UPDATE invoices AS t%' AND pid <> pg_backend_pid()"
+    )
+    while await credit.run.pool.fetchval(kill) == 0:
+        assert not moving.done()
+    with pytest.raises(db.LOST):
+        await moving
+    assert (await credit.account(absorbed)).customer_id == absorbed
+    assert await tables_with(credit, survivor) == {"accounts", "account_changes"}
+    await audit_passes(credit)
+    assert await sweeper_of(credit).look() == 1
+    assert (await credit.account(absorbed)).posted.units == 10 * ROWS
+    assert await tables_with(credit, absorbed) == {"accounts"}
     await audit_passes(credit)
 
 

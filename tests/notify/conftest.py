@@ -485,6 +485,21 @@ def paid() -> Any:
 
 
 @pytest.fixture
+def bounced() -> Any:
+    """`bounced(customer_id, at, amount, reason=…, outstanding=…)`: a payment-reversed event."""
+
+    def make(customer_id: str, at: datetime, amount: int, merchant: str = "toko", **more: Any) -> Outgoing:
+        facts: dict[str, Any] = {"payment_id": str(uuid.uuid4()), "reason": "BOUNCED"} | more
+        payload = credit_pb2.PaymentReversed(
+            merchant_id=merchant, customer_id=customer_id, amount=amount, currency_code="IDR", **facts
+        )
+        payload.reversed_at.FromDatetime(at)
+        return Outgoing("payment-reversed", merchant, customer_id, payload, at)
+
+    return make
+
+
+@pytest.fixture
 def expiring() -> Any:
     """`expiring(customer_id, at, {date: points})`: a points-expiring event of the date of Jakarta."""
 

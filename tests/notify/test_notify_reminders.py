@@ -9,8 +9,9 @@ import grpc
 import pytest
 
 from kit.events import Outgoing
+from kit.ids import new_uuid
 from kit.testing.eventually import eventually
-from langganan.events.v1 import notify_pb2
+from langganan.events.v1 import credit_pb2, notify_pb2
 from langganan.notify.v1 import messages_pb2
 
 R, S = messages_pb2.MessageReason, messages_pb2.MessageState
@@ -130,6 +131,49 @@ async def test_a_payment_is_thanked_for_at_any_hour(notify: Any, paid: Any) -> N
     assert "Sisa tagihan : Rp 20.000" in text_of(mail)
     message = await notify.only(customer_id)
     assert message.not_after.ToJsonString() == "2026-03-05T22:30:00Z"
+
+
+async def test_a_payment_that_bounced_is_told_once_at_any_hour(notify: Any, paid: Any, bounced: Any) -> None:
+    notify.book.quiet = (21, 8)
+    now = notify.at("2026-03-05T23:30")
+    customer_id = notify.book.add()
+    receipt = paid(customer_id, now, 75_000)
+    allocations = [credit_pb2.PaymentAllocation(invoice_id=new_uuid(), amount=30_000) for _ in range(2)]
+    facts = {
+        "payment_id": receipt.payload.payment_id,
+        "allocations": allocations,
+        "taken_from_credit": 15_000,
+        "outstanding": 80_000,
+    }
+    await credit(notify, receipt, bounced(customer_id, now, 75_000, **facts))
+    await credit(notify, bounced(customer_id, now, 75_000, **facts))  # published again under another id
+    await notify.sweep_until_idle()
+    mails = {mail["Subject"]: mail for _, mail in notify.sink.taken}
+    assert len(mails) == len(notify.sink.taken) == 2
+    mail = mails["Pembayaran Rp 75.000 tidak jadi kami terima"]
+    for line in ("Tagihan terbuka lagi : 2", "Diambil dari saldo : Rp 15.000", "Sisa tagihan : Rp 80.000"):
+        assert line in " ".join(text_of(mail).split())
+    assert "kekeliruan" not in text_of(mail)
+    assert notify.book.purposes == ["PAYMENT_REMINDER"]
+    messages = {m.kind: m for m in await notify.listed(customer_id)}
+    assert messages["payment-reversed"].cause == f"{receipt.payload.payment_id}/reversal"
+    assert messages["payment-reversed"].not_after.ToJsonString() == "2026-03-06T16:30:00Z"
+
+
+async def test_a_mistake_is_owned_up_to_unless_nobody_was_told_of_it(notify: Any, bounced: Any) -> None:
+    now = notify.at("2026-03-05T10:00")
+    told, untold, gave = notify.book.add(), notify.book.add(), notify.book.add()
+    await credit(
+        notify,
+        bounced(told, now, 5_000, reason="MISTAKE", taken_from_credit=5_000),
+        bounced(untold, now, 6_000, reason="MISTAKE"),  # of a giro that was pending
+        bounced(gave, now, 7_000),  # another that was pending: its customer thinks that it is paid
+    )
+    await notify.sweep_until_idle()
+    texts = {mail["Subject"]: text_of(mail) for _, mail in notify.sink.taken}
+    assert texts.keys() == {f"Pembayaran Rp {n}.000 tidak jadi kami terima" for n in (5, 7)}
+    assert "kekeliruan kami" in texts["Pembayaran Rp 5.000 tidak jadi kami terima"]
+    assert "bank tidak meneruskannya" in texts["Pembayaran Rp 7.000 tidak jadi kami terima"]
 
 
 async def test_expiring_points_are_told_with_their_first_day(notify: Any, expiring: Any) -> None:

@@ -43,6 +43,8 @@ RELEASED = {
     "payment-overdue/1/id.txt": "ee5a8c4b01194f7a",
     "payment-received/1/en.txt": "aa154690b4c36a29",
     "payment-received/1/id.txt": "7c8ebbcefc43b49b",
+    "payment-reversed/1/en.txt": "e6a05a5aaae0dd2f",
+    "payment-reversed/1/id.txt": "13ed835a1f2c9592",
     "points-expiring/1/en.txt": "af8000bb324c6097",
     "points-expiring/1/id.txt": "f3ef0e2c6735a8a7",
     "tier-changed/1/en.txt": "c027acdf96761afe",

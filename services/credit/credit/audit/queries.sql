@@ -334,8 +334,19 @@ WHERE i.exception <> '' AND x.exception_id IS NULL;
 
 -- name: merges
 -- What is left under the id of a merged customer, but for a notice of a day that the survivor heard of too;
--- merges that only one of the two accounts knows of; rows that came from somebody who was not merged into
--- their customer.
+-- merges that only one of the two accounts knows of; rows of survivors that came from somebody who was not
+-- merged into them.
+WITH merged AS MATERIALIZED (
+    SELECT c.merchant_id, c.customer_id, c.merged_customer_id
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    JOIN account_changes AS c
+        ON c.merchant_id = k.merchant_id AND c.customer_id = k.customer_id AND c.kind = 'MERGED'
+),
+
+survivors AS MATERIALIZED (
+    SELECT DISTINCT merchant_id, customer_id FROM merged
+)
+
 SELECT a.merchant_id, a.customer_id, v.what, v.must, v.found
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
 JOIN accounts AS a ON a.merchant_id = k.merchant_id AND a.customer_id = k.customer_id AND a.merged_into <> ''
@@ -368,9 +379,7 @@ CROSS JOIN LATERAL (
 WHERE v.must <> v.found
 UNION ALL
 SELECT c.merchant_id, c.customer_id, 'merged ' || c.merged_customer_id, c.customer_id, coalesce(nullif(a.merged_into, ''), 'none')
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN account_changes AS c
-    ON c.merchant_id = k.merchant_id AND c.customer_id = k.customer_id AND c.kind = 'MERGED'
+FROM merged AS c
 LEFT JOIN accounts AS a ON a.merchant_id = c.merchant_id AND a.customer_id = c.merged_customer_id
 WHERE a.merged_into IS DISTINCT FROM c.customer_id
 UNION ALL
@@ -387,7 +396,7 @@ UNION ALL
 SELECT
     k.merchant_id, k.customer_id, 'customer whose ' || t.name || ' were ' || t.absorbed_from,
     k.customer_id, coalesce(nullif(a.merged_into, ''), 'none')
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+FROM survivors AS k
 CROSS JOIN LATERAL (
     SELECT DISTINCT 'entries' AS name, e.absorbed_from
     FROM entries AS e

@@ -1,4 +1,4 @@
-"""What credit says becomes: reminders of what is due or overdue, and thanks for what was paid."""
+"""What credit says becomes: reminders of what is due or overdue, and word of what was paid, or was not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from notify.messages import reminder
 from notify.messages.hours import latest_end_of
 from notify.messages.model import OpenInvoice
 from notify.messages.records import NewMessage
-from notify.templates.catalogue import PAYMENT_DUE, PAYMENT_OVERDUE, PAYMENT_RECEIVED, Template
+from notify.templates.catalogue import (
+    PAYMENT_DUE,
+    PAYMENT_OVERDUE,
+    PAYMENT_RECEIVED,
+    PAYMENT_REVERSED,
+    Template,
+)
 from notify.templates.values import Amount, Value
 
 # A reminder is of use on its own local date and on the next.
@@ -74,6 +80,37 @@ def payment_received(event: Received) -> NewMessage:
         customer_id=said.customer_id,
         kind=template.name,
         cause=said.payment_id,
+        template=template.name,
+        variables=values,
+        created_at=event.time,
+        not_after=event.time + template.useful_for,
+    )
+
+
+def payment_reversed(event: Received) -> NewMessage | None:
+    """Say that a payment was none; of use for a day, at whatever hour, as the receipt that it takes back.
+
+    Nothing is said of what was recorded by mistake and booked nowhere: nobody had been told of it.
+    """
+    said, template = event.payload, PAYMENT_REVERSED
+    mistake = said.reason == "MISTAKE"
+    if mistake and not said.allocations and not said.taken_from_credit:
+        return None
+    values: dict[str, Value] = {"amount": Amount(said.amount, said.currency_code, said.minor_digits)}
+    if said.allocations:
+        values["invoices"] = len({a.invoice_id for a in said.allocations})
+    for name, minor in (("credit_taken", said.taken_from_credit), ("still_owed", said.outstanding)):
+        if minor > 0:
+            values[name] = Amount(minor, said.currency_code, said.minor_digits)
+    if mistake:
+        values["mistake"] = 1
+    cause = f"{said.payment_id}/reversal"
+    return NewMessage(
+        merchant_id=event.merchant_id,
+        message_id=derived_uuid("message", event.merchant_id, template.name, cause),
+        customer_id=said.customer_id,
+        kind=template.name,
+        cause=cause,
         template=template.name,
         variables=values,
         created_at=event.time,

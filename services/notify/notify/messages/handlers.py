@@ -131,6 +131,7 @@ HANDLERS = {
     "payment-due": Handler(credit_pb2.PaymentDue, _making(from_credit.payment_due)),
     "payment-overdue": Handler(credit_pb2.PaymentOverdue, _making(from_credit.payment_overdue)),
     "payment-received": Handler(credit_pb2.PaymentReceived, _making(from_credit.payment_received)),
+    "payment-reversed": Handler(credit_pb2.PaymentReversed, _making(from_credit.payment_reversed)),
     "points-expiring": Handler(loyalty_pb2.PointsExpiring, _making(from_loyalty.points_expiring)),
     "tier-changed": Handler(loyalty_pb2.TierChanged, _making(from_loyalty.tier_changed)),
     "customer-registered": Handler(customers_pb2.CustomerRegistered, customer_registered),

@@ -117,6 +117,17 @@ PAYMENT_RECEIVED = Template(
     leaves=Leaves.ANY_TIME,
 )
 
+# `mistake`: 1 where staff had recorded what nobody paid.
+PAYMENT_REVERSED = Template(
+    name="payment-reversed",
+    version=1,
+    purpose="PAYMENT_REMINDER",
+    useful_for=timedelta(days=1),
+    needs={"amount": Amount},
+    may_have={"invoices": int, "credit_taken": Amount, "still_owed": Amount, "mistake": int},
+    leaves=Leaves.ANY_TIME,
+)
+
 POINTS_EXPIRING = Template(
     name="points-expiring",
     version=1,
@@ -153,6 +164,7 @@ _ALL = {
         PAYMENT_DUE,
         PAYMENT_OVERDUE,
         PAYMENT_RECEIVED,
+        PAYMENT_REVERSED,
         POINTS_EXPIRING,
         TIER_CHANGED,
         BIRTHDAY,
