@@ -175,3 +175,21 @@ def test_an_account_is_late_by_the_local_days_since_its_oldest_due_date(zone, ol
 )
 def test_how_far_an_account_is_beyond_the_limit_in_force(of, over):
     assert of.over_at(AT) == over
+
+
+@pytest.mark.parametrize(
+    ("of", "payable"),
+    [
+        (account(limit=0, credit_balance=500), 500),
+        (account(limit=0, credit_balance=500, held=200), 300),
+        (account(limit=0, credit_balance=500, held=700), 0),
+        (account(limit=100, credit_balance=500, held=200), 400),
+        (account(limit=100, credit_balance=500, held=200, posted=50), 350),
+        (account(limit=100, credit_balance=500, held=200, posted=150), 300),
+        (account(limit=100, credit_balance=500, held=100), 500),
+        (account(limit=0, credit_balance=500, held=200, override=Override(200, AT + timedelta(days=1))), 500),
+        (account(limit=200, credit_balance=500, held=200, override=Override(0, AT)), 500),
+    ],
+)
+def test_what_pending_holds_rest_on_is_not_paid_out(of, payable):
+    assert of.payable_at(AT) == payable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from langganan.credit.v1 import payments_pb2
+from langganan.credit.v1 import holds_pb2, payments_pb2
 from tests.credit.paying import paying_out
 
 
@@ -41,3 +41,15 @@ async def test_a_page_of_payouts_is_bound_to_its_customer(credit, refused):
     assert await refused(credit.payments.ListPayouts(ask)) == "INVALID_PAGE_TOKEN"
     nobody = payments_pb2.ListPayoutsRequest(customer_id=other)
     assert list((await credit.payments.ListPayouts(nobody)).payouts) == []
+
+
+async def test_credit_that_a_hold_was_approved_on_is_not_paid_out_until_the_hold_is_over(credit, refused):
+    customer = await credit.open(limit=1_000)
+    await credit.pay(customer, 5_000, allow=True)
+    hold = await credit.authorize(customer, 4_000)
+    assert hold.state == holds_pb2.HOLD_STATE_PENDING
+    assert await refused(credit.payments.PayOut(paying_out(customer, 2_001))) == "CREDIT_BALANCE_EXCEEDED"
+    await credit.payments.PayOut(paying_out(customer, 2_000))
+    await credit.void(customer, hold.hold_id)
+    await credit.payments.PayOut(paying_out(customer, 3_000))
+    await credit.check_books(customer)

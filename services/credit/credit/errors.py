@@ -272,14 +272,16 @@ class PaymentReversedAlready(CreditError, FailedPrecondition):
 
 
 class CreditBalanceExceeded(CreditError, FailedPrecondition):
-    """The shop owes the customer less than is to be paid out."""
+    """The shop owes the customer less than is to be paid out, or pending holds rest on a part of it."""
 
     reason = "CREDIT_BALANCE_EXCEEDED"
 
-    def __init__(self, credit_balance: int) -> None:
+    def __init__(self, credit_balance: int, payable: int) -> None:
         super().__init__(
-            f"the credit balance is {credit_balance} (minor units); pay out at most that",
+            f"the credit balance is {credit_balance}, of which {credit_balance - payable} is kept for holds "
+            f"(minor units); pay out at most {payable}, or void the holds first",
             credit_balance=str(credit_balance),
+            payable=str(payable),
         )
 
 

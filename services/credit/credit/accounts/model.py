@@ -130,19 +130,25 @@ class Account:
         """The limit that is in force at `at` instead of the account's own; it ends by itself."""
         return self.override if self.override is not None and at < self.override.until else None
 
+    def limit_at(self, at: datetime) -> int:
+        """The limit that is in force at `at`."""
+        override = self.override_at(at)
+        return self.limit if override is None else override.limit
+
     def available_at(self, at: datetime) -> int:
         """What would be approved at `at`, never below zero."""
         if self.status is not Status.ACTIVE or self.erased:
             return 0
-        override = self.override_at(at)
-        limit = self.limit if override is None else override.limit
-        return max(0, limit - self.posted - self.held + self.credit_balance)
+        return max(0, self.limit_at(at) - self.posted - self.held + self.credit_balance)
 
     def over_at(self, at: datetime) -> int:
         """By how much what is owed and held is beyond the limit in force at `at`; 0: it is within it."""
-        override = self.override_at(at)
-        limit = self.limit if override is None else override.limit
-        return max(0, self.posted + self.held - self.credit_balance - limit)
+        return max(0, self.posted + self.held - self.credit_balance - self.limit_at(at))
+
+    def payable_at(self, at: datetime) -> int:
+        """What of the credit balance may be returned at `at`: all but what pending holds rest on."""
+        rested_on = max(0, self.held - max(0, self.limit_at(at) - self.posted))
+        return max(0, self.credit_balance - rested_on)
 
     def local_date(self, at: datetime) -> date:
         """The date of an instant in the account's zone."""

@@ -52,8 +52,10 @@ async def pay_out(conn: db.Conn, wishes: Sequence[Wanted], wait: bool) -> list[t
     if before is not None:
         return [(before[0], account)]
     amount = encode.positive(wish.amount, encode.currency(account))
-    if amount > account.credit_balance:
-        raise CreditBalanceExceeded(account.credit_balance)
+    # A hold that was approved on the credit balance stays good: its part of the balance is not returned.
+    payable = account.payable_at(wish.at)
+    if amount > payable:
+        raise CreditBalanceExceeded(account.credit_balance, payable)
     books = Books(accounts={account.key: account})
     books.book(
         Entry(
