@@ -36,7 +36,7 @@ async def confirm(conn: db.Conn, wishes: Sequence[Confirmation], wait: bool) -> 
     """Book one pending payment (a list of one); the account's lock guards its invoices and balances."""
     (wish,) = wishes
     await accounts.lock(conn, [wish.key], wait=wait)
-    account = await accounts.read_open(conn, wish.key)
+    account = (await accounts.read(conn, [wish.key]))[wish.key]
     payment = await store.find_for_change(conn, account, wish.request_id, wish.payment_id, wish.content)
     if payment.done:
         return [(payment.found, account)]

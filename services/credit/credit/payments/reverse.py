@@ -54,7 +54,7 @@ async def reverse(conn: db.Conn, wishes: Sequence[Reversal], wait: bool) -> list
     """Reverse one payment (a list of one), the credit that came of it included, under its account's lock."""
     (wish,) = wishes
     await accounts.lock(conn, [wish.key], wait=wait)
-    account = await accounts.read_open(conn, wish.key)
+    account = (await accounts.read(conn, [wish.key]))[wish.key]
     before = await store.find_for_change(conn, account, wish.request_id, wish.payment_id, wish.content)
     payment = before.found
     if before.done:
