@@ -122,8 +122,9 @@ async def _opened(conn: db.Conn, policies: Policies, account: Account, wish: Cha
     if account.status is Status.ACTIVE:
         if not wish.corrects(account) or account.held or await store.is_booked(conn, account):
             raise AccountExists(account.customer_id)
-        # Amounts of holds that are over would be read in the new currency.
-        await store.forget_held_amounts(conn, account)
+        if (account.currency_code, account.minor_digits) != (wish.currency_code, wish.minor_digits):
+            # Amounts of holds that are over would be read in the new currency.
+            await store.forget_held_amounts(conn, account)
         account = replace(account, status=Status.UNOPENED)
     if account.status is Status.SUSPENDED and await store.was_opened(conn, account):
         raise AccountExists(account.customer_id)
