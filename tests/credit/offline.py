@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import asyncpg
 from google.rpc import error_details_pb2
 
 from kit.ids import new_uuid
@@ -79,16 +78,6 @@ def why(handed):
     """Why a hold was not taken in; "": it was."""
     found = error_details_pb2.ErrorInfo()
     return found.reason if any(detail.Unpack(found) for detail in handed.error.details) else ""
-
-
-async def poll(run, *events):
-    """Deliver to one of several workers; a poll that met a lock for too long is taken again."""
-    for _ in range(20):
-        try:
-            return await run.deliver(*events)
-        except asyncpg.LockNotAvailableError:
-            continue
-    raise AssertionError("the lock is never free")
 
 
 async def open_marks(credit, customer):

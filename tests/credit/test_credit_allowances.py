@@ -14,18 +14,7 @@ from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import accounts_pb2, invoices_pb2
 from langganan.credit.v1 import allowances_pb2 as pb
 from tests.credit.conftest import NOON, rupiah
-from tests.credit.offline import (
-    DAY,
-    allowance,
-    grant,
-    granting,
-    hand_in,
-    open_marks,
-    poll,
-    promise,
-    spent,
-    under,
-)
+from tests.credit.offline import DAY, allowance, grant, granting, hand_in, open_marks, promise, spent, under
 
 OVER = invoices_pb2.EXCEPTION_KIND_OVER_ALLOWANCE
 UNAUTHORISED = invoices_pb2.EXCEPTION_KIND_UNAUTHORISED
@@ -220,7 +209,7 @@ async def test_sales_of_many_customers_at_once_take_each_rupiah_of_an_allowance_
         # Polls that name both allowances in either order, beside hand-ins: none waits for another forever.
         for customer in customers[number :: len(workers)]:
             pair = (id_, second) if number % 2 else (second, id_)
-            await poll(workers[number], *(under(credit, each, customer, 5_000) for each in pair))
+            await workers[number].deliver(*(under(credit, each, customer, 5_000) for each in pair))
 
     async def tell(number):
         for customer in customers[number :: len(workers)]:

@@ -22,7 +22,6 @@ from tests.credit.offline import (
     hand_in,
     handing,
     open_marks,
-    poll,
     promise,
     spent,
     under,
@@ -299,7 +298,7 @@ async def test_a_hand_in_and_its_sale_at_once_leave_the_same_books_whoever_wins(
 
     async def deliver(number):
         sale = credit.sale(customers[number], (20_000, made[number].hold_id))
-        await poll(workers[number % len(workers)], sale)
+        await workers[number % len(workers)].deliver(sale)
 
     lists = [made[n : n + 4] for n in range(0, 16, 4)]
     await asyncio.gather(

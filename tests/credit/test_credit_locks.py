@@ -15,7 +15,6 @@ from kit import db
 from kit.events import Received
 from kit.ids import new_customer_id, new_uuid
 from langganan.credit.v1 import invoices_pb2
-from tests.credit.offline import grant, spent, under
 
 
 async def test_two_who_make_the_same_missing_account_lock_it_one_after_the_other(credit):
@@ -94,25 +93,3 @@ def test_a_captured_hold_is_no_longer_held():
     books.capture(hold, 40, "i")
     assert books.accounts[account.key] == replace(account, held=0)
     assert books.holds[hold.key].captured == 40
-
-
-async def test_a_poll_reads_an_allowance_only_when_it_has_its_lock(credit):
-    id_ = await grant(credit, 100_000)
-    first, second = [heard(under(credit, id_, await credit.open(), 80_000)) for _ in range(2)]
-
-    async def post(conn, event):
-        await lock(conn, [event])
-        assert await HANDLERS[event.type].apply(conn, [event]) == [None]
-
-    async def behind():
-        async with db.transaction(pool) as conn:
-            await post(conn, second)
-
-    pool = credit.run.pool
-    async with db.transaction(pool) as conn:
-        await post(conn, first)
-        waiting = asyncio.create_task(behind())
-        while await pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") == 0:
-            assert not waiting.done()
-    await waiting
-    assert await spent(credit, id_) == (100_000, 60_000)
