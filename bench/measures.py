@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from bench import authorize, consumer, fairness, streams
+from bench.growth import measure as growth
 from bench.setting import Bench
 
 Measure = Callable[[Bench], Awaitable[dict[str, Any]]]
@@ -14,6 +15,7 @@ MEASURES: Sequence[tuple[str, Measure]] = (
     (streams.NAME, streams.measure),
     (consumer.NAME, consumer.measure),
     (fairness.NAME, fairness.measure),
+    (growth.NAME, growth.measure),
 )
 # Not in the short form.
-LONG = frozenset[str]()
+LONG = frozenset({growth.NAME})
