@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from joserfc import jwt
@@ -88,6 +88,8 @@ class _Verified:
     scopes: frozenset[str]
     is_service: bool
     expires_at: float
+    # Of a merchant's token, by language: two at most.
+    callers: dict[str, Caller] = field(default_factory=dict)
 
 
 class Verifier:
@@ -148,7 +150,11 @@ class Verifier:
                 reason="MERCHANT_NOT_ALLOWED",
             )
         assert known.merchant_id is not None
-        return Caller(known.merchant_id, known.subject, known.scopes, False, language, until)
+        who = known.callers.get(language)
+        if who is None:
+            who = Caller(known.merchant_id, known.subject, known.scopes, False, language, until)
+            known.callers[language] = who
+        return who
 
     def _decode(self, token: str, keys: KeySet, cluster_keys: KeySet) -> _Verified:
         # Whose keys must have signed it follows from who it says issued it: nobody signs for the cluster.

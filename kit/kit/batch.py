@@ -1,6 +1,7 @@
 """Batches: requests that arrive while a commit is in flight share the next one.
 
-An idle system adds no wait: a batch leaves as soon as the one before it returns. A request whose
+An idle system adds no wait: a batch leaves as soon as the one before it returns. In a crowd it first gathers
+for as long again, docs/decisions/0037: what a batch costs is the same for few and for many. A request whose
 account somebody else has locked leaves for a lane of that account, so it delays only itself.
 """
 
@@ -27,6 +28,9 @@ _LANES_AT_ONCE = 4
 _LANES_AT_ONCE_MERCHANT = 2
 # Who has waited longer reads the clock again by calling again. kit.events.progress counts on it.
 _QUEUED_S = 10.0
+# After a batch of so many the next one gathers for as long as that one took, and no longer than this.
+_CROWD = 4
+_GATHER_MAX_S = 0.005
 
 
 @dataclass(slots=True)
@@ -73,6 +77,8 @@ class Batcher(Generic[Request, Reply]):
         self._max_batch, self._max_queue = max_batch, max_queue
         self._queues: dict[str, deque[_Item[Request, Reply]]] = {}
         self._lanes: dict[Hashable, deque[_Item[Request, Reply]]] = {}
+        self._size_metric = metrics.BATCH_SIZE.labels(name)
+        self._queue_metric = metrics.BATCH_QUEUE.labels(name)
         self._waiting = 0
         self._waiting_of: Counter[str] = Counter()
         self._runner: asyncio.Task[None] | None = None
@@ -94,7 +100,7 @@ class Batcher(Generic[Request, Reply]):
         if self._waiting >= self._max_queue or self._waiting_of[merchant] >= self._max_queue // 2:
             raise ResourceExhausted("too many requests wait; repeat with the same id after a pause")
         answered: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        item = _Item[Request, Reply](request, key, merchant, until, answered)
+        item: _Item[Request, Reply] = _Item(request, key, merchant, until, answered)
         self._note(merchant, 1)
         if key in self._lanes:
             self._lanes[key].append(item)
@@ -117,8 +123,12 @@ class Batcher(Generic[Request, Reply]):
         try:
             while self._queues:
                 batch = self._alive(self._gather())
-                if batch:
-                    await self._execute(batch)
+                if not batch:
+                    continue
+                begun = time.monotonic()
+                await self._execute(batch)
+                if len(batch) >= _CROWD:
+                    await asyncio.sleep(min(time.monotonic() - begun, _GATHER_MAX_S))
         finally:
             self._runner = None
 
@@ -140,7 +150,7 @@ class Batcher(Generic[Request, Reply]):
         alive: list[_Item[Request, Reply]] = []
         for item in batch:
             self._note(item.merchant, -1)
-        metrics.BATCH_QUEUE.labels(self._name).set(self._waiting)
+        self._queue_metric.set(self._waiting)
         for item in batch:
             if item.future.done():
                 continue
@@ -155,7 +165,7 @@ class Batcher(Generic[Request, Reply]):
         return alive
 
     async def _execute(self, batch: list[_Item[Request, Reply]], *, wait: bool = False) -> None:
-        metrics.BATCH_SIZE.labels(self._name).observe(len(batch))
+        self._size_metric.observe(len(batch))
         requests = [item.request for item in batch]
         replies = await self._attempt(requests, wait=wait)
         for item, reply in zip(batch, replies, strict=True):

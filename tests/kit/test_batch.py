@@ -79,6 +79,17 @@ async def test_requests_that_arrive_while_a_commit_is_in_flight_share_the_next(p
     assert await pool.fetchval("SELECT n FROM accounts WHERE id = 'a0'") == 100
 
 
+async def test_who_arrives_just_after_a_crowd_waits_for_the_others(pool: db.Pool) -> None:
+    adder = Adder()
+    batcher = batcher_of(pool, adder)
+    await asyncio.gather(*(batcher.submit(Add("a0", 1)) for _ in range(10)))
+    first = asyncio.create_task(batcher.submit(Add("a0", 1)))
+    for _ in range(5):  # turns in which it would have left
+        await asyncio.sleep(0)
+    assert await asyncio.gather(first, batcher.submit(Add("a1", 1))) == [11, 1]
+    assert adder.sizes[-1] == 2
+
+
 async def test_an_error_in_the_fold_belongs_to_its_item(pool: db.Pool) -> None:
     batcher = batcher_of(pool, Adder())
     results = await asyncio.gather(

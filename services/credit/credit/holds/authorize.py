@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -112,8 +113,8 @@ async def _write(
             continue
         if ask.hold_key not in written:  # another customer's request took the id in this very moment
             replies[place] = IdempotencyConflict("hold", ask.hold_id)
-    for key in written:
-        metrics.AUTHORISED.labels(fold.new[key].reason or "APPROVED").inc()
+    for outcome, many in Counter(fold.new[key].reason or "APPROVED" for key in written).items():
+        metrics.AUTHORISED.labels(outcome).inc(many)
 
 
 class _Fold:

@@ -9,23 +9,23 @@ from credit.holds.model import Hold, State
 from kit.auth import caller
 from langganan.credit.v1 import holds_pb2
 
+_STATES = {state: holds_pb2.HoldState.Value(f"HOLD_STATE_{state}") for state in State}
+
 
 def hold(found: Hold, account: Account) -> holds_pb2.Hold:
     """A hold in the currency of its account."""
     shown = holds_pb2.Hold(
         hold_id=found.hold_id,
         customer_id=found.customer_id,
-        state=holds_pb2.HoldState.Value(f"HOLD_STATE_{found.state}"),
+        state=_STATES[found.state],
         decided_at=encode.stamp(found.decided_at),
+        expires_at=None if found.expires_at is None else encode.stamp(found.expires_at),
+        amount=None if found.amount is None else encode.money(account, found.amount),
         invoice_id=found.invoice_id or "",
         allowance_id=found.allowance_id or "",
     )
-    if found.amount is not None:
-        shown.amount.CopyFrom(encode.money(account, found.amount))
     if found.state is State.CAPTURED:
         shown.captured_amount.CopyFrom(encode.money(account, found.captured))
-    if found.expires_at is not None:
-        shown.expires_at.CopyFrom(encode.stamp(found.expires_at))
     if found.reason is not None:
         shown.decline.CopyFrom(_decline(found, account))
     return shown
