@@ -83,7 +83,8 @@ async def test_a_refused_call_is_no_answer() -> None:
 
 
 async def test_streams_are_filled_with_items_until_their_time_is_over_and_each_answer_counts_once() -> None:
-    target = (await (await Echo.prepare())({}))["target"]
+    echo = await Echo.prepare()  # held to the end: with it goes the server
+    target = (await echo({}))["target"]
     command = {"target": target, "customers": ["0123456789ABC"], "streams": 3, "in_flight": 4, "seconds": 0.5}
     said = await asyncio.wait_for(StreamLoad("a-token").answer({**command, "gather": False}), 10)
     assert said["refused"] == {}
