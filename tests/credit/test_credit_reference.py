@@ -101,7 +101,7 @@ async def test_service_and_reference_agree_on_histories_written_by_hand(shops, s
 
 
 @given(history=histories())
-@profile(usually=30)
+@profile(usually=25)
 async def test_service_and_reference_agree_one_by_one_and_at_once(shops, seen, history):
     ids = Ids()  # the same in both shops, where they name different things
     for rounds in (one_by_one(history), history):

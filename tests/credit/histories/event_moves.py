@@ -99,6 +99,21 @@ def erase(play: Play, who: int) -> Move:
     )
 
 
+def merge(play: Play, who: int) -> Move:
+    """A customer turns out to be the one before."""
+    absorbed, survivor, at = play.customers[who], play.customers[who - 1], play.now
+    payload = customers_pb2.CustomerMerged(
+        merchant_id=play.credit.merchant,
+        absorbed_customer_id=absorbed,
+        surviving_customer_id=survivor,
+        merged_at=instant(at),
+    )
+    return Move(
+        lambda books: sales.hear(books, sales.Merged(absorbed, survivor, at)),
+        event=Outgoing("customer-merged", play.credit.merchant, absorbed, payload, at),
+    )
+
+
 def _fresh(event: Outgoing) -> Outgoing:
     return Outgoing(event.type, event.merchant_id, event.key, event.payload, event.time)
 

@@ -85,7 +85,7 @@ def _of_customer(play: Play, customer: str) -> Iterator[Question]:
     yield (
         answer(credit.payments.ListPayments(paid)),
         lambda books: reports.payments(
-            books, [payments.show(n, p) for n, p in books.payments.items() if p.customer == customer]
+            payments.show(n, p) for n, p in books.payments.items() if p.customer == books.who(customer)
         ),
     )
     history = accounts_pb2.ListChangesRequest(customer_id=customer, page_size=200)

@@ -31,7 +31,7 @@ EXPECTED = (
     | _all("exceptions.kind", "OVER_HOLD LATE VOIDED_THEN_SOLD UNAUTHORISED RETURN_EXCEEDS_INVOICE")
     | _all("payment.state", "PENDING RECEIVED REVERSED")
     | _all("account.status", "ACTIVE SUSPENDED CLOSED")
-    | _all("changes.kind", "OPEN LIMIT TERMS OVERRIDE SUSPEND RESUME CLOSE SALE ERASED")
+    | _all("changes.kind", "OPEN LIMIT TERMS OVERRIDE SUSPEND RESUME CLOSE SALE ERASED MERGED")
     | _all("entries.cause", "PURCHASE CAPTURE RETURN PAYMENT REVERSAL PAYOUT WRITE_OFF")
     | _all(
         "entries.effect",

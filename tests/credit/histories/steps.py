@@ -134,6 +134,7 @@ SUSPEND, RESUME, CLOSE = (
 )
 REGISTER = _step("register", who=WHO, wished=st.just(500))
 ERASE = _step("erase", who=st.sampled_from([2, 2, 1]))
+MERGE = _step("merge", who=st.sampled_from([1, 2]))
 REMIND = _step("remind", who=WHO, request=REQUEST)
 RESOLVE = _step(
     "resolve", who=WHO, request=REQUEST, exception=st.integers(0, 3), text=st.sampled_from(["ok", "paid"])
@@ -153,7 +154,7 @@ TOGETHER = _weighted(
 ALONE = _weighted(
     {AUTHORIZE: 14, SALE: 12, PAY: 11, WAIT: 12, RETURN: 7, CAPTURE: 5, REVERSE: 5, AGAIN: 5, CONFIRM: 4,
      VOID: 3, PAY_OUT: 3, WRITE_OFF: 3, EXTEND: 2, RESUME: 2, OPEN: 2, OVERRIDE: 2, REMIND: 2, RESOLVE: 2,
-     LIMITS: 2, TERMS: 1, SUSPEND: 1, CLOSE: 1, REGISTER: 1, ERASE: 1, st.just(step("replay")): 1}
+     LIMITS: 2, TERMS: 1, SUSPEND: 1, CLOSE: 1, REGISTER: 1, ERASE: 1, MERGE: 2, st.just(step("replay")): 1}
 )  # fmt: skip
 _RUSH = _step("authorize", who=WHO, hold=NEW, amount=AMOUNT, ttl=st.just(None), dry_run=_often(False, True))
 _ROUND = _weighted(

@@ -129,4 +129,14 @@ ACCOUNTS = [
     paid(1, 100), step("pay_out", who=0, payout=0, amount=50, reference=""), changed("close", 9),
 ]  # fmt: skip
 
-TOURS: list[list[Round]] = [[(one,) for one in tour] for tour in (HOLDS, SALES, PAYMENTS, ACCOUNTS)]
+MERGES = [
+    opened(), opened(1, limit=300), asked(0), asked(0, who=1), asked(1, 70, who=1), sold(0, (70, 1), who=1),
+    paid(0, 30, who=1, reference="first"), paid(0, 90), changed("override", limit=900, minutes=60),
+    changed("limit", limit=200, who=1), sold(1, (20, None), who=2), step("merge", who=2), asked(2, who=2),
+    step("merge", who=1), step("merge", who=1), paid(0, 30, who=1, reference="first"), asked(1, 70, who=1),
+    asked(1, 70, who=0), reversed_(0, 1, who=2, owner=1), asked(3, who=2), back(0, 0, 40, who=1),
+    held("capture", 0, who=0, owner=1, amount=None), held("void", 0, who=1), sold(2, (10, None), who=2),
+    step("erase", who=2), asked(4), waited(60 * DAY),
+]  # fmt: skip
+
+TOURS: list[list[Round]] = [[(one,) for one in tour] for tour in (HOLDS, SALES, PAYMENTS, ACCOUNTS, MERGES)]

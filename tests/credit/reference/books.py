@@ -171,6 +171,11 @@ class Books:
     requests: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
     answers: dict[str, Answer] = field(default_factory=dict)
     parked: dict[str, list[Any]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def who(self, customer: str) -> str:
+        """Whom an id means: the survivor of a customer who was merged into another."""
+        return self.aliases.get(customer, customer)
 
     def account(self, customer: str) -> Account:
         """The account of a customer, who need not have opened one."""

@@ -20,7 +20,7 @@ def record(
 ) -> Answer:  # fmt: skip
     """Book a payment; a giro is only noted until it clears."""
     asked = (customer, amount, method, reference, named, allow)
-    before = books.payments.get(payment_id)
+    customer, before = books.who(customer), books.payments.get(payment_id)
     if before is not None and before.asked != asked:
         raise Refused("IDEMPOTENCY_CONFLICT")
     account, owed = books.opened(customer), books.owed(customer)
@@ -92,15 +92,15 @@ def reverse(books: Books, customer: str, request_id: str, payment_id: str, reaso
             _undo(books, payment_id, payment)
         payment.state, payment.reversed_at, payment.reason = "REVERSED", books.now, reason
         books.say(
-            "payment-reversed", customer, payment_id=payment_id, amount=payment.amount,
+            "payment-reversed", payment.customer, payment_id=payment_id, amount=payment.amount,
             allocations=parts(payment.owed_again), reason=reason, reversed_at=books.now,
-            taken_from_credit=payment.taken, outstanding=books.owed(customer),
+            taken_from_credit=payment.taken, outstanding=books.owed(payment.customer),
         )  # fmt: skip
         books.facts.insert(said, books.facts.pop())  # said before what it charges anew
         books.requests["payment", request_id] = ("REVERSE", customer, payment_id, reason)
     return {
         "payment": show(payment_id, payment), "owed_again": parts(payment.owed_again),
-        "taken_from_credit": payment.taken, "outstanding": books.owed(customer),
+        "taken_from_credit": payment.taken, "outstanding": books.owed(payment.customer),
     }  # fmt: skip
 
 
@@ -142,7 +142,8 @@ def _undo(books: Books, payment_id: str, payment: Payment) -> None:
 
 def pay_out(books: Books, customer: str, payout_id: str, amount: int, reference: str) -> Answer:
     """Return credit balance in money."""
-    again = books.repeats("payout", payout_id, customer, amount, reference)
+    asked, customer = (customer, amount, reference), books.who(customer)
+    again = books.repeats("payout", payout_id, *asked)
     account = books.opened(customer)
     if not again:
         if amount <= 0:
@@ -160,13 +161,13 @@ def pay_out(books: Books, customer: str, payout_id: str, amount: int, reference:
             "reference": "" if account.erased else reference, "credit_balance_after": left,
             "paid_out_at": books.now,
         }  # fmt: skip
-        books.requests["payout", payout_id] = (customer, amount, reference)
+        books.requests["payout", payout_id] = asked
     return {"payout": books.answers[payout_id]}
 
 
 def _find(books: Books, customer: str, payment_id: str) -> Payment:
     payment = books.payments.get(payment_id)
-    if payment is None or payment.customer != customer:
+    if payment is None or payment.customer != books.who(customer):
         raise Refused("PAYMENT_NOT_FOUND")
     return payment
 

@@ -16,7 +16,8 @@ def override(found: tuple[int, datetime] | None) -> Answer | None:
 
 
 def account(books: Books, customer: str) -> Answer:
-    """An account at this moment."""
+    """An account at this moment; of a customer who was merged it is the survivor's."""
+    merged_into, customer = books.aliases.get(customer, ""), books.who(customer)
     found = books.opened(customer)
     return {
         "account": {
@@ -27,6 +28,7 @@ def account(books: Books, customer: str) -> Answer:
             "net_days": found.net_days, "due_day": found.due_day,
             "limit_override": override(books.override(customer)), "limit_wished": found.wished or None,
             "customer_erased": found.erased, "opened_at": found.opened_at, "revision": found.revision,
+            "merged_into": merged_into,
         }
     }  # fmt: skip
 
@@ -34,7 +36,9 @@ def account(books: Books, customer: str) -> Answer:
 def changes(books: Books, customer: str) -> Answer:
     """What changed an account, newest first."""
     newest = sorted(
-        books.opened(customer).changes, key=lambda c: (c["changed_at"], c["revision"]), reverse=True
+        books.opened(books.who(customer)).changes,
+        key=lambda c: (c["changed_at"], c["revision"]),
+        reverse=True,
     )
     return {"changes": newest}
 
@@ -54,6 +58,7 @@ def invoice(books: Books, found: Invoice) -> Answer:
 
 def invoices(books: Books, customer: str = "", *, min_days_overdue: int = 0) -> Answer:
     """A customer's invoices, or the shop's open ones, newest first."""
+    customer = books.who(customer)
     found = [i for i in books.invoices.values() if i.customer == customer or (not customer and i.owed)]
     found.sort(key=lambda i: (i.issued_at, i.invoice_id), reverse=True)
     shown = [invoice(books, i) for i in found]
@@ -62,6 +67,7 @@ def invoices(books: Books, customer: str = "", *, min_days_overdue: int = 0) -> 
 
 def ageing(books: Books, customer: str = "") -> Answer:
     """What is owed by age, of one customer or of the shop."""
+    customer = books.who(customer)
     if customer:
         books.opened(customer)
     owed = [i for i in invoices(books)["invoices"] if i["customer_id"] == customer or not customer]
@@ -82,13 +88,14 @@ def exceptions(books: Books, *, resolved: bool) -> Answer:
     return {"exceptions": _newest(found, "marked_at", "exception_id")}
 
 
-def payments(books: Books, shown: Iterable[Answer]) -> Answer:
+def payments(shown: Iterable[Answer]) -> Answer:
     """Payments, newest first."""
     return {"payments": _newest(shown, "effective_at", "payment_id")}
 
 
 def explain(books: Books, customer: str, balance: str) -> Answer:
     """All that makes a balance, newest first, and its sum."""
+    customer = books.who(customer)
     books.opened(customer)
     if balance == "HELD":
         held = [
@@ -106,6 +113,7 @@ def explain(books: Books, customer: str, balance: str) -> Answer:
 
 def statement(books: Books, customer: str, first: date, last: date) -> Answer:
     """A period of local dates, with the balances after each of its entries."""
+    customer = books.who(customer)
     found = books.opened(customer)
     lines = sorted(_lines(books, customer), key=lambda line: line["effective_at"])
     posted = credit = 0

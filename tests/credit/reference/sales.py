@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tests.credit.reference.books import Books, Hold
+from tests.credit.reference.merges import forget, merge
 from tests.credit.reference.staff import note
 
 
@@ -53,7 +54,16 @@ class Erased:
     at: datetime
 
 
-Event = Sale | Return | Registered | Erased
+@dataclass(frozen=True)
+class Merged:
+    """A customer turned out to be another."""
+
+    key: str
+    survivor: str
+    at: datetime
+
+
+Event = Sale | Return | Registered | Erased | Merged
 
 
 def hear(books: Books, event: Event) -> None:
@@ -86,8 +96,10 @@ def _apply(books: Books, event: Event) -> None:
                 _post(books, event, *tender)
         case Return():
             _take_back(books, event)
-        case Registered():
+        case Registered() if event.key not in books.aliases:
             books.account(event.key).wished = event.wished
+        case Merged():
+            merge(books, event.key, event.survivor, event.at)
         case Erased():
             _erase(books, event)
 
@@ -100,12 +112,13 @@ def _post(books: Books, sale: Sale, tender_id: str, amount: int, hold_id: str) -
         return
     if _invoice_of(books, sale.purchase_id, tender_id):
         return
-    account = books.account(sale.payer)
+    payer = books.who(sale.payer)
+    account = books.account(payer)
     if not account.is_open:  # what was sold needs an account, and approves nothing more
         account.status, account.zone, account.opened_at = "SUSPENDED", sale.zone, sale.at
-        note(books, sale.payer, "SALE", books.name(books.merchant, sale.payer, "SALE"), sale.at)
+        note(books, payer, "SALE", books.name(books.merchant, payer, "SALE"), sale.at)
     hold = books.holds.get(hold_id)
-    if hold is not None and hold.customer == sale.payer and hold.invoice_id:
+    if hold is not None and hold.customer == payer and hold.invoice_id:
         charged = books.invoices[hold.invoice_id]
         if not charged.purchase_id:  # Capture has charged it: the sale is linked, and posts nothing
             assert hold.captured is not None, "what was captured says how much"
@@ -113,20 +126,20 @@ def _post(books: Books, sale: Sale, tender_id: str, amount: int, hold_id: str) -
             if amount > hold.captured:
                 charged.mark = "OVER_HOLD"
                 books.mark(
-                    sale.payer, charged.invoice_id, sale.purchase_id, sale.purchase_id, "OVER_HOLD",
+                    payer, charged.invoice_id, sale.purchase_id, sale.purchase_id, "OVER_HOLD",
                     amount - hold.captured, sale.at,
                 )  # fmt: skip
             return
-    mark, excess = _judge(hold, sale.payer, amount)
+    mark, excess = _judge(hold, payer, amount)
     books.charge(
-        sale.payer, "PURCHASE", sale.purchase_id, amount, sale.at, invoice_id=invoice_id,
+        payer, "PURCHASE", sale.purchase_id, amount, sale.at, invoice_id=invoice_id,
         purchase_id=sale.purchase_id, tender_id=tender_id, hold_id=hold_id, mark=mark,
     )  # fmt: skip
-    if hold is not None and hold.customer == sale.payer and hold.state == "PENDING":
+    if hold is not None and hold.customer == payer and hold.state == "PENDING":
         assert hold.amount is not None, "what is pending has an amount"
         hold.state, hold.captured, hold.invoice_id = "CAPTURED", min(amount, hold.amount), invoice_id
     if mark:
-        books.mark(sale.payer, invoice_id, sale.purchase_id, sale.purchase_id, mark, excess, sale.at)
+        books.mark(payer, invoice_id, sale.purchase_id, sale.purchase_id, mark, excess, sale.at)
 
 
 def _judge(hold: Hold | None, payer: str, amount: int) -> tuple[str, int]:
@@ -174,18 +187,9 @@ def _take_back(books: Books, back: Return) -> None:
 
 def _erase(books: Books, event: Erased) -> None:
     """Approve nothing more, and forget what staff wrote; the books stay."""
-    account = books.account(event.key)
+    customer = books.who(event.key)
+    account = books.account(customer)
     if not account.erased:
         account.erased = True
-        note(books, event.key, "ERASED", books.name(books.merchant, event.key, "ERASED"), event.at)
-    for change in account.changes:
-        change["reason"] = ""
-    for payment in books.payments.values():
-        if payment.customer == event.key:
-            payment.reference = ""
-    for exception in books.exceptions.values():
-        if exception["customer_id"] == event.key:
-            exception["note"] = ""
-    for answer in books.answers.values():
-        if answer["customer_id"] == event.key:
-            answer["reference"] = ""
+        note(books, customer, "ERASED", books.name(books.merchant, customer, "ERASED"), event.at)
+    forget(books, customer)

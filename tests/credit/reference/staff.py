@@ -8,7 +8,15 @@ from tests.credit.reference import reports
 from tests.credit.reference.books import Answer, Books, Invoice, Refused
 
 
-def note(books: Books, customer: str, kind: str, request_id: str, at: datetime, reason: str = "") -> None:
+def note(
+    books: Books,
+    customer: str,
+    kind: str,
+    request_id: str,
+    at: datetime,
+    reason: str = "",
+    absorbed: str = "",
+) -> None:
     """Keep what holds after a change of an account."""
     account = books.account(customer)
     account.revision += 1
@@ -17,7 +25,8 @@ def note(books: Books, customer: str, kind: str, request_id: str, at: datetime, 
             "kind": kind, "request_id": request_id, "changed_at": at, "revision": account.revision,
             "reason": "" if account.erased else reason, "limit": account.limit, "net_days": account.net_days,
             "status": account.status if account.is_open else "UNSPECIFIED", "due_day": account.due_day,
-            "limit_override": reports.override(account.override),
+            "limit_override": reports.override(account.override), "merged_customer_id": absorbed,
+            "absorbed_from": "",
         }
     )  # fmt: skip
 
@@ -26,7 +35,8 @@ def open_account(
     books: Books, customer: str, request_id: str, limit: int, net_days: int, due_day: int, zone: str
 ) -> Answer:
     """Open an account, new, a sale's or closed; correct the zone of one on which nothing is booked yet."""
-    asked = (customer, limit, net_days, due_day, zone)
+    asked, named = (customer, limit, net_days, due_day, zone), customer
+    customer = books.who(customer)
     if not books.repeats("OPEN", request_id, *asked):
         account = books.account(customer)
         if account.erased:
@@ -46,7 +56,7 @@ def open_account(
         account.opened_at = account.opened_at or books.now
         books.requests["OPEN", request_id] = asked
         note(books, customer, "OPEN", request_id, books.now)
-    return reports.account(books, customer)
+    return reports.account(books, named)
 
 
 def change(
@@ -54,7 +64,8 @@ def change(
     limit: int | None = None, net_days: int = 0, due_day: int = 0, until: datetime | None = None,
 ) -> Answer:  # fmt: skip
     """LIMIT, TERMS, OVERRIDE, SUSPEND, RESUME or CLOSE an account."""
-    asked = (customer, limit, net_days, due_day, until, reason)
+    asked, named = (customer, limit, net_days, due_day, until, reason), customer
+    customer = books.who(customer)
     if not books.repeats(kind, request_id, *asked):
         account = books.opened(customer)
         left = {
@@ -88,12 +99,13 @@ def change(
                 account.status = {"SUSPEND": "SUSPENDED", "RESUME": "ACTIVE", "CLOSE": "CLOSED"}[kind]
         books.requests[kind, request_id] = asked
         note(books, customer, kind, request_id, books.now, reason)
-    return reports.account(books, customer)
+    return reports.account(books, named)
 
 
 def write_off(books: Books, customer: str, request_id: str, invoice_id: str, reason: str) -> Answer:
     """Give up what is still owed on an invoice."""
-    again = books.repeats("write-off", request_id, customer, invoice_id, reason)
+    asked, customer = (customer, invoice_id, reason), books.who(customer)
+    again = books.repeats("write-off", request_id, *asked)
     invoice = books.invoices.get(invoice_id)
     if invoice is None or invoice.customer != customer:
         raise Refused("INVOICE_NOT_FOUND")
@@ -108,13 +120,14 @@ def write_off(books: Books, customer: str, request_id: str, invoice_id: str, rea
             "invoice-written-off", customer, invoice_id=invoice_id, purchase_id=invoice.purchase_id,
             amount=owed, cause_id=request_id, written_off_at=books.now,
         )  # fmt: skip
-        books.requests["write-off", request_id] = (customer, invoice_id, reason)
+        books.requests["write-off", request_id] = asked
     return {"invoice": reports.invoice(books, invoice)}
 
 
 def remind(books: Books, customer: str, request_id: str) -> Answer:
     """Say all that is owed, whatever was said today."""
-    again = books.repeats("reminder", request_id, customer)
+    asked, customer = (customer,), books.who(customer)
+    again = books.repeats("reminder", request_id, *asked)
     account = books.opened(customer)
     if not again:
         owed = books.invoices_of(customer, open_only=True)
@@ -130,7 +143,7 @@ def remind(books: Books, customer: str, request_id: str) -> Answer:
         books.answers[request_id] = {
             "customer_id": customer, "event": event, "local_date": today, "said_at": books.now
         }  # fmt: skip
-        books.requests["reminder", request_id] = (customer,)
+        books.requests["reminder", request_id] = asked
     told = books.answers[request_id]
     return {"event": told["event"], "local_date": told["local_date"], "said_at": told["said_at"]}
 
@@ -144,7 +157,8 @@ def _listed(invoices: list[Invoice]) -> list[Answer]:
 
 def resolve(books: Books, customer: str, request_id: str, exception_id: str, text: str) -> Answer:
     """Note that an exception was dealt with."""
-    again = books.repeats("resolution", request_id, customer, exception_id, text)
+    asked, customer = (customer, exception_id, text), books.who(customer)
+    again = books.repeats("resolution", request_id, *asked)
     exception = books.exceptions.get(exception_id)
     if exception is None or exception["customer_id"] != customer:
         raise Refused("EXCEPTION_NOT_FOUND")
@@ -153,5 +167,5 @@ def resolve(books: Books, customer: str, request_id: str, exception_id: str, tex
             raise Refused("EXCEPTION_RESOLVED")
         erased = bool(customer) and books.account(customer).erased
         exception.update(resolved_at=books.now, note="" if erased else text)
-        books.requests["resolution", request_id] = (customer, exception_id, text)
+        books.requests["resolution", request_id] = asked
     return {"exception": dict(exception)}

@@ -15,7 +15,7 @@ def authorize(
     """Keep an amount aside, or decline for the first reason that applies; asked again, tell the present."""
     if amount <= 0:
         raise Refused("INVALID_MONEY")
-    asked = (customer, amount, ttl)
+    asked, customer = (customer, amount, ttl), books.who(customer)
     account, before = books.account(customer), books.holds.get(hold_id)
     if before is not None and (before.customer != customer or before.asked not in (None, asked)):
         raise Refused("IDEMPOTENCY_CONFLICT")
@@ -50,6 +50,7 @@ def _declined(books: Books, customer: str, amount: int) -> str:
 
 def void(books: Books, customer: str, hold_id: str) -> Answer:
     """Give a hold back; one that nobody asked for yet is never to keep anything."""
+    customer = books.who(customer)
     hold = books.holds.setdefault(hold_id, Hold(customer, "VOIDED", books.now))
     if hold.customer != customer:
         raise Refused("HOLD_NOT_FOUND")
@@ -62,6 +63,7 @@ def void(books: Books, customer: str, hold_id: str) -> Answer:
 
 def capture(books: Books, customer: str, hold_id: str, amount: int | None) -> Answer:
     """Charge a pending hold without a sale, in full or in part, and release the rest."""
+    customer = books.who(customer)
     hold = _find(books, customer, hold_id)
     if hold.state not in ("PENDING", "CAPTURED"):
         raise _not_pending(hold)
@@ -96,8 +98,10 @@ def extend(books: Books, customer: str, hold_id: str, ttl: timedelta) -> Answer:
 
 def expire(books: Books) -> None:
     """Give up what nobody used in time, if all that could have used it is heard and nothing of it waits."""
-    for hold in books.holds.values():
-        if hold.state == "PENDING" and not books.parked.get(hold.customer):
+    waiting = [event for events in books.parked.values() for event in events]
+    named = {tender[2] for event in waiting for tender in getattr(event, "tenders", ())}
+    for hold_id, hold in books.holds.items():
+        if hold.state == "PENDING" and not books.parked.get(hold.customer) and hold_id not in named:
             assert hold.expires_at is not None, "what is pending has an end"
             if hold.expires_at <= min(books.now, books.heard):
                 hold.state = "EXPIRED"
@@ -105,7 +109,7 @@ def expire(books: Books) -> None:
 
 def _find(books: Books, customer: str, hold_id: str) -> Hold:
     hold = books.holds.get(hold_id)
-    if hold is None or hold.customer != customer:
+    if hold is None or hold.customer != books.who(customer):
         raise Refused("HOLD_NOT_FOUND")
     return hold
 
