@@ -50,6 +50,9 @@ class ServiceSettings(BaseSettings):
     stream_items: int = Field(
         128, ge=1, description="items of a stream unanswered or unsent before it is not read on"
     )
+    merchant_items_at_once: int = Field(
+        256, ge=1, description="items of one merchant's streams worked on at once; more of them wait"
+    )
     stream_age_s: float = Field(45.0, gt=0, description="a stream of items is renewed after this, ± 10 %")
     max_streams: int = Field(256, ge=1, description="streams of items open at once")
     max_streams_merchant: int = Field(64, ge=1, description="the same for the streams of one merchant")

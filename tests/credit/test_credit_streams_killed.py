@@ -48,7 +48,7 @@ async def pod(credit_settings: Settings, keys: Keys, tmp_path: Path) -> AsyncIte
         "CREDIT_JWKS_FILES": json.dumps([str(keys.jwks)]),
         "CREDIT_CLOCK_FILE": str(tmp_path / "clock"),
         "CREDIT_GRPC_PORT": str(port),
-        "CREDIT_MERCHANT_AT_ONCE": "8",
+        "CREDIT_MERCHANT_ITEMS_AT_ONCE": "8",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "credit", "serve", env={**os.environ, **env}

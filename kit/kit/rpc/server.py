@@ -116,7 +116,8 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
     streams = ItemsInterceptor(
         Guards(
             rules,
-            turns,
+            # More than fill a batch, so that the next one gathers while one commits.
+            Turns(settings.merchant_items_at_once, settings.merchant_items_at_once),
             # Beside the calls, not among them: streams wait for places, calls are refused without one.
             asyncio.Semaphore(settings.max_in_flight),
             settings.stream_items,
