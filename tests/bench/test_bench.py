@@ -80,6 +80,7 @@ async def test_a_refused_call_is_no_answer() -> None:
     said = await asyncio.wait_for(load.answer(command), 10)
     assert said["calls"] == 0
     assert said["refused"].keys() == {"UNAVAILABLE"}
+    assert said["p50_ms"] == 10_000.0, "whoever is refused has waited for nothing"
 
 
 async def test_streams_are_filled_with_items_until_their_time_is_over_and_each_answer_counts_once() -> None:
