@@ -43,7 +43,9 @@ async def measure(bench: Bench) -> dict[str, Any]:
             phases = _Phases(bench, load, echo, rows, unbatched)
             measured = [await phases.round() for _ in range(rounds)]
         figures = _medians(measured)
-        figures |= {"cost": await _cost(bench, load, "spread"), "cost_hot": await _cost(bench, load, "hot")}
+        figures["cost"] = await _cost(bench, load, "spread")
+        if not bench.quick:
+            figures["cost_hot"] = await _cost(bench, load, "hot")
         figures |= await _half_load(bench, load, figures)
     finally:
         for child in (load, echo, rows):

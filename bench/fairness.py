@@ -76,7 +76,7 @@ class Merchant:
 
 async def measure(bench: Bench) -> dict[str, Any]:
     """Let both merchants send; the figures, in milliseconds."""
-    seconds = 10 if bench.quick else 15
+    seconds = 8 if bench.quick else 15
     quiet = Merchant(bench.credit, bench.stack.token(merchant="quiet"))
     await quiet.open()
     command = (bench.credit, bench.stack.token(merchant="noisy"))
