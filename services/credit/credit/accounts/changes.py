@@ -9,7 +9,7 @@ from typing import Literal
 
 from google.type.money_pb2 import Money
 
-from credit.accounts import encode, store, stores
+from credit.accounts import encode, store, store_limits
 from credit.accounts.model import Account, Key, Override, Status, StoreLimit
 from credit.errors import (
     AccountClosed,
@@ -91,12 +91,12 @@ async def apply(policies: Policies, conn: db.Conn, changes: Sequence[Change], wa
         changed = await _opened(conn, policies, account, wish)
     elif wish.kind == "STORE_LIMIT":
         of_store = StoreLimit(wish.store_id, _limit(_changeable(account), wish))
-        changed = replace(account, store_limited=await stores.put(conn, account, of_store))
+        changed = replace(account, store_limited=await store_limits.put(conn, account, of_store))
     elif wish.by_policy:
         changed = await under_policy(conn, policies, _changeable(account), wish.at)
     else:
         changed = _changed(account, wish)
-        if wish.kind == "RESUME" and not await store.was_opened(conn, account):
+        if wish.kind == "RESUME" and not await store.opened_by_staff(conn, [account]):
             raise NeverOpened(account.customer_id)
         pending = await store.pending_payment(conn, account) if wish.kind == "CLOSE" else None
         if pending is not None:
@@ -126,7 +126,7 @@ async def _opened(conn: db.Conn, policies: Policies, account: Account, wish: Cha
             # Amounts of holds that are over would be read in the new currency.
             await store.forget_held_amounts(conn, account)
         account = replace(account, status=Status.UNOPENED)
-    if account.status is Status.SUSPENDED and await store.was_opened(conn, account):
+    if account.status is Status.SUSPENDED and await store.opened_by_staff(conn, [account]):
         raise AccountExists(account.customer_id)
     assert wish.net_days is not None, "opening names terms"
     if not account.is_open:

@@ -250,15 +250,8 @@ JOIN store_limits AS l
     AND (k.store_id IS NULL OR l.store_id = k.store_id)
 ORDER BY l.merchant_id, l.customer_id, l.store_id;
 
--- name: was_opened$
--- Whether staff ever opened an account; else a sale did.
-SELECT exists(
-    SELECT 1 FROM account_changes
-    WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND kind = 'OPEN'
-);
-
 -- name: opened_by_staff
--- Which of these accounts staff ever opened.
+-- Which of these accounts staff ever opened; the others a sale did.
 SELECT k.merchant_id, k.customer_id
 FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
 WHERE exists(

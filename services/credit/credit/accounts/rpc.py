@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 from credit import pages
-from credit.accounts import changes, encode, store, stores
+from credit.accounts import changes, encode, store, store_limits
 from credit.accounts.model import Account, Key
 from credit.callers import account_key
 from credit.errors import OverridePassed
@@ -190,7 +190,7 @@ class AccountService(accounts_pb2_grpc.AccountServiceServicer):
             blocked = policy.blocks(account.days_overdue(oldest_due, now), account.posted)
         except DomainError:  # nor does Authorize approve anything then
             blocked = True
-        rooms = await stores.rooms_of(conn, account)
+        rooms = await store_limits.rooms_of(conn, account)
         return encode.account(account, asked, overdue, now, blocked=blocked, rooms=rooms)
 
 

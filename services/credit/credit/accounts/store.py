@@ -301,12 +301,6 @@ async def _add_change(
     return taken is not None
 
 
-async def was_opened(conn: db.Conn, account: Account) -> bool:
-    """Tell whether staff ever opened a locked account; else a sale did."""
-    found = await queries.was_opened(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
-    return bool(found)
-
-
 async def opened_by_staff(conn: db.Conn, accounts: Iterable[Account]) -> set[Key]:
     """Return which locked accounts staff ever opened: what approves, somebody did."""
     opened = {a.key for a in accounts if a.status is Status.ACTIVE}

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from google.type.money_pb2 import Money
 
 from credit import metrics
-from credit.accounts import encode, stores
+from credit.accounts import encode, store_limits
 from credit.accounts import store as accounts
 from credit.accounts.model import Account, Key, Status, StoreRoom
 from credit.holds import store
@@ -73,7 +73,7 @@ async def authorize(
     for ask, key, found in known:
         fold.know(ask, key, found)
     limited = [(key, ask.till.store_id) for ask, key, found in known if found.store_limited]
-    fold.rooms = await stores.rooms(conn, limited)
+    fold.rooms = await store_limits.rooms(conn, limited)
     replies: list[Decided | Exception | LockedType] = []
     for ask in asks:
         if not ask.dry_run and ask.key not in ours:

@@ -9,9 +9,9 @@ from datetime import timedelta
 from credit.accounts import store as accounts
 from credit.accounts.model import Key
 from credit.errors import HoldNotFound, HoldNotPending
-from credit.holds import store
+from credit.holds import model, store
 from credit.holds.authorize import Decided
-from credit.holds.model import HoldKey, State, Till, extend
+from credit.holds.model import HoldKey, State, Till
 from kit import db
 
 
@@ -25,7 +25,7 @@ class Longer:
     till: Till
 
 
-async def keep(conn: db.Conn, wishes: Sequence[Longer], wait: bool) -> list[Decided]:
+async def extend(conn: db.Conn, wishes: Sequence[Longer], wait: bool) -> list[Decided]:
     """Extend one hold (a list of one); the account's lock orders it with its sale and the sweep."""
     (wish,) = wishes
     await accounts.lock(conn, [wish.key], wait=wait)
@@ -36,7 +36,7 @@ async def keep(conn: db.Conn, wishes: Sequence[Longer], wait: bool) -> list[Deci
         raise HoldNotFound(wish.hold_id)
     if hold.state is not State.PENDING:
         raise HoldNotPending(wish.hold_id, hold.state)
-    after = extend(hold, wish.ttl)
+    after = model.extend(hold, wish.ttl)
     if after != hold:
         await store.keep(conn, after, wish.till)
     return [Decided(after, account)]

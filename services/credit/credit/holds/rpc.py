@@ -15,7 +15,7 @@ from credit.errors import HoldNotFound
 from credit.holds import encoding, store
 from credit.holds.authorize import Ask, Decided, authorize
 from credit.holds.capture import Take, capture
-from credit.holds.keep import Longer, keep
+from credit.holds.extend import Longer, extend
 from credit.holds.model import HoldKey
 from credit.holds.stream import SHAPE
 from credit.holds.void import Give, void
@@ -111,7 +111,7 @@ class HoldService(holds_pb2_grpc.HoldServiceServicer):
             ttl=request.ttl.ToTimedelta(),
             till=till(request.origin),
         )
-        decided = await batch.once(self._pool, keep, longer)
+        decided = await batch.once(self._pool, extend, longer)
         return holds_pb2.ExtendHoldResponse(hold=encoding.hold(decided.hold, decided.account))
 
     async def GetHold(self, request: holds_pb2.GetHoldRequest, context: Any) -> holds_pb2.GetHoldResponse:
