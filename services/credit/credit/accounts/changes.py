@@ -123,7 +123,9 @@ async def _opened(conn: db.Conn, policies: Policies, account: Account, wish: Cha
         if not wish.corrects(account) or account.held or await store.is_booked(conn, account):
             raise AccountExists(account.customer_id)
         if (account.currency_code, account.minor_digits) != (wish.currency_code, wish.minor_digits):
-            # Amounts of holds that are over would be read in the new currency.
+            # Whatever has an amount would be read in the new currency.
+            if account.store_limited or await store.has_payments(conn, account):
+                raise AccountExists(account.customer_id)
             await store.forget_held_amounts(conn, account)
         account = replace(account, status=Status.UNOPENED)
     if account.status is Status.SUSPENDED and await store.opened_by_staff(conn, [account]):

@@ -77,6 +77,10 @@ WHERE merchant_id = :merchant_id AND customer_id = :customer_id AND settled_at I
 -- Whether the ledger has anything of an account.
 SELECT exists(SELECT 1 FROM entries WHERE merchant_id = :merchant_id AND customer_id = :customer_id);
 
+-- name: has_payments$
+-- Whether anything was ever noted as paid on an account, cleared or not.
+SELECT exists(SELECT 1 FROM payments WHERE merchant_id = :merchant_id AND customer_id = :customer_id);
+
 -- name: pending_payment$
 -- A payment of an account that has not cleared yet.
 SELECT payment_id

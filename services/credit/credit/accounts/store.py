@@ -132,6 +132,12 @@ async def is_booked(conn: db.Conn, account: Account) -> bool:
     return bool(found)
 
 
+async def has_payments(conn: db.Conn, account: Account) -> bool:
+    """Tell whether a locked account has a payment, be it one that has not cleared."""
+    found = await queries.has_payments(conn, merchant_id=account.merchant_id, customer_id=account.customer_id)
+    return bool(found)
+
+
 async def pending_payment(conn: db.Conn, account: Account) -> str | None:
     """Return a payment of a locked account that has not cleared yet."""
     found = await queries.pending_payment(

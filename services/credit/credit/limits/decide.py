@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from credit.accounts.model import Account, Key
-from credit.errors import LimitsNotSet
+from credit.errors import CustomerErased, LimitsNotSet
 from credit.limits import store
 from credit.limits.model import decided, month_of, months_before, postponed
 from credit.policies.model import Policy
@@ -18,8 +18,11 @@ from kit.errors import DomainError
 async def under_policy(conn: db.Conn, policies: Policies, account: Account, at: datetime) -> Account:
     """Return a locked account with the limit that its shop's policy gives it at `at`.
 
-    Raises LIMITS_NOT_SET where the policy in force has no limits plugin, PLUGIN_MISSING, PLUGIN_FAILED.
+    Raises CUSTOMER_ERASED, LIMITS_NOT_SET where the policy in force has no limits plugin, PLUGIN_MISSING,
+    PLUGIN_FAILED.
     """
+    if account.erased:  # what was bought is forgotten
+        raise CustomerErased(account.customer_id)
     policy = await policies.of(conn, account.merchant_id, at)
     if policy.limits is None:
         raise LimitsNotSet

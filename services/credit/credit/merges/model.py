@@ -49,8 +49,8 @@ def united(absorbed: Side, survivor: Side, at: datetime) -> Account:
 
     Status, limit, terms and zone are those of the side with the higher standing. Of equals the stricter
     status and the smaller limit hold, with the survivor's terms and zone; the limit is the policy's only
-    where both were. What is owed, held and in credit adds up, above the limit too: then nothing more is
-    approved.
+    where both were, and never an erased customer's. What is owed, held and in credit adds up, above the limit
+    too: then nothing more is approved.
     """
     one, other = survivor.account, absorbed.account
     if absorbed.standing > survivor.standing:
@@ -69,6 +69,7 @@ def united(absorbed: Side, survivor: Side, at: datetime) -> Account:
         limit_wished=one.limit_wished or other.limit_wished,
         erased=one.erased,
         opened_at=min(opened, default=None),
+        by_policy=None if one.erased else kept.by_policy,
         merged_into="",
         store_limited=any(of.limit is not None for of in store_limits(absorbed, survivor)),
         revision=one.revision + other.revision + 1,

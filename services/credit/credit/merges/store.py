@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from credit.accounts import store as accounts
 from credit.accounts.model import Account, Key, StoreLimit
+from credit.limits import store as spent
 from credit.merges.model import Side
 from kit import db
 
@@ -129,7 +130,11 @@ async def set_store_limits(
 
 
 async def note(conn: db.Conn, absorbed: Account, united: Account, at: datetime) -> None:
-    """Write a merge into the survivor's history; of an erased survivor nothing that was written stays."""
+    """Write a merge into the survivor's history.
+
+    Of an erased survivor nothing that was written stays, nor what either bought each month.
+    """
     await accounts.note(conn, united, "MERGED", at, absorbed=absorbed.customer_id)
     if united.erased:
         await accounts.clear_texts(conn, [united.key])
+        await spent.forget(conn, [united.key])
