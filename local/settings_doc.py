@@ -10,10 +10,10 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from kit.settings import ServiceSettings
+from local.services import SERVICES
 from local.settings import ROOT, LocalSettings
 
 DOCUMENT = ROOT / "docs" / "settings.md"
-SERVICES = ("customers", "loyalty", "credit", "notify")
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 INTRODUCTION = """# Settings
 
