@@ -12,7 +12,8 @@ from kit.testing.keys import Keys
 from kit.testing.running import Running, running
 from tests.credit.conftest import NOON, Credit
 from tests.credit.histories.play import Ids, Play, SettableClock
-from tests.credit.histories.tours import asked, confirmed, held, opened, reversed_
+from tests.credit.histories.steps import step
+from tests.credit.histories.tours import asked, confirmed, held, opened, paid, reversed_
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,17 @@ async def shops(new_database: Callable[..., Awaitable[str]], keys: Keys) -> Asyn
         pytest.param(
             [opened(), asked(0), held("void", 0), opened(request=1, zone="Asia/Makassar")],
             id="another zone, same currency: the amounts of holds were forgotten",
+        ),
+        pytest.param(
+            [
+                opened(limit=300),
+                paid(0, 150),
+                asked(0, 200),
+                asked(1, 190),
+                step("pay_out", who=0, payout=0, amount=70, reference=""),
+                step("pay_out", who=0, payout=0, amount=60, reference=""),
+            ],
+            id="credit that pending holds rest on: the reference paid it out",
         ),
     ],
 )

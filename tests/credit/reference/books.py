@@ -219,12 +219,21 @@ class Books:
         override = self.account(customer).override
         return override if override and self.now < override[1] else None
 
+    def limit(self, customer: str) -> int:
+        """The limit in force."""
+        override = self.override(customer)
+        return override[0] if override else self.account(customer).limit
+
+    def payable(self, customer: str) -> int:
+        """What may be paid out: all of the credit balance but what pending holds rest on beside the limit."""
+        room = max(0, self.limit(customer) - self.owed(customer))
+        return max(0, self.credit(customer) - max(0, self.held(customer) - room))
+
     def available(self, customer: str) -> int:
         """What would be approved."""
-        account, override = self.account(customer), self.override(customer)
+        account, limit = self.account(customer), self.limit(customer)
         if account.status != "ACTIVE" or account.erased:
             return 0
-        limit = override[0] if override else account.limit
         return max(0, limit - self.owed(customer) - self.held(customer) + self.credit(customer))
 
     def overdue(self, customer: str) -> list[Invoice]:

@@ -148,8 +148,9 @@ def pay_out(books: Books, customer: str, payout_id: str, amount: int, reference:
     if not again:
         if amount <= 0:
             raise Refused("INVALID_MONEY")
-        if amount > books.credit(customer):
-            raise Refused("CREDIT_BALANCE_EXCEEDED", credit_balance=books.credit(customer))
+        payable, credit = books.payable(customer), books.credit(customer)
+        if amount > payable:
+            raise Refused("CREDIT_BALANCE_EXCEEDED", credit_balance=credit, payable=payable)
         books.enter(customer, "PAYOUT", payout_id, "PAID_OUT", "", 0, -amount, books.now)
         left = books.credit(customer)
         books.say(
