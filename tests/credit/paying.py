@@ -33,10 +33,8 @@ async def giro(credit, customer, amount, **fields):
 
 
 def confirming(payment, **fields):
-    fields = {"request_id": new_uuid()} | fields
-    return payments_pb2.ConfirmPaymentRequest(
-        payment_id=payment.payment_id, customer_id=payment.customer_id, **fields
-    )
+    fields = {"request_id": new_uuid(), "customer_id": payment.customer_id} | fields
+    return payments_pb2.ConfirmPaymentRequest(payment_id=payment.payment_id, **fields)
 
 
 def reversing(payment, **fields):

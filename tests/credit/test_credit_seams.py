@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 from credit.accounts import store_limits
 from kit.ids import new_uuid
 from langganan.credit.v1 import accounts_pb2 as pb
 from tests.credit import limiting
 from tests.credit.conftest import NOON, rupiah
-from tests.credit.merging import audit_passes, merge
-from tests.credit.paying import confirming, giro, reverse
+from tests.credit.merging import audit_passes, explained, merge
+from tests.credit.offline import grant, hand_in, promise, spent, why
+from tests.credit.paying import confirming, giro, owing, reverse, reversing
 from tests.credit.test_credit_erasures import erase
 from tests.credit.test_credit_store_limits import limit, setting
 
@@ -94,4 +98,69 @@ async def test_the_limit_of_an_erased_customer_is_no_policys(credit, refused):
     assert await refused(limiting.by_policy(credit, customer)) == "CUSTOMER_ERASED"
     assert not (await credit.account(customer)).HasField("limit_by_policy")
     assert (await limiting.by_hand(credit, customer, 0)).customer_erased
+    await audit_passes(credit)
+
+
+async def test_a_sale_that_is_published_again_as_the_survivors_is_counted_and_posted_once(credit):
+    absorbed, survivor = await credit.open(), await credit.open()
+    await limiting.choose(credit, **limiting.HALF)
+    february = NOON - timedelta(days=20)
+    paid = limiting.sale(credit, absorbed, 70_000, at=february)
+    back = limiting.returned(credit, paid, 10_000, at=NOON)
+    owed = credit.sale(absorbed, (5_000, None))
+    await credit.deliver(paid, back, owed)
+    await merge(credit, absorbed, survivor)
+    for event in (paid, back, owed):
+        event.payload.customer_id = survivor
+        await credit.deliver(replace(event, key=survivor, id=new_uuid()))
+    assert (await credit.account(survivor)).posted == rupiah(5_000)
+    assert (await limiting.by_policy(credit, survivor)).limit == rupiah((70_000 - 10_000) // 2)
+    await audit_passes(credit)
+
+
+async def test_what_is_handed_in_under_both_ids_counts_once_and_is_given_back_once(credit):
+    absorbed, survivor = await credit.open(), await credit.open()
+    allowance_id = await grant(credit, 100_000, customer_limit=60_000)
+    theirs, ours = promise(absorbed, 40_000), promise(survivor, 30_000)
+    await hand_in(credit, allowance_id, theirs, ours)
+    await merge(credit, absorbed, survivor)
+    other = promise(survivor, 40_000, theirs.hold_id)
+    again = await hand_in(credit, allowance_id, theirs, ours, other, promise(absorbed, 1_000))
+    # The same wish again, another under its id, and one for which the two together left nothing.
+    assert [why(each) for each in again] == ["", "", "IDEMPOTENCY_CONFLICT", ""]
+    assert await spent(credit, allowance_id) == (70_000, 1_000)
+    for customer in (survivor, absorbed, survivor):
+        await credit.void(customer, theirs.hold_id)
+    assert await spent(credit, allowance_id) == (30_000, 1_000)
+    await credit.deliver(credit.sale(absorbed, (30_000, ours.hold_id)))
+    account = await credit.account(absorbed)
+    assert (account.posted, account.held) == (rupiah(30_000), rupiah(1_000))
+    await credit.check_books(survivor)
+    await audit_passes(credit)
+
+
+async def test_reversals_after_a_merge_make_owed_again_what_both_had_paid(credit):
+    absorbed, _ = await owing(credit, 30_000, 20_000)
+    survivor, _ = await owing(credit, 10_000)
+    theirs = await credit.pay(absorbed, 55_000, allow=True)
+    ours = await credit.pay(survivor, 17_000, allow=True)
+    pending = [await giro(credit, absorbed, amount, allow_credit_balance=True) for amount in (900, 800)]
+    await merge(credit, absorbed, survivor)
+    await credit.deliver(credit.sale(absorbed, (9_000, None)))  # takes of the credit balance of both
+
+    async def net():
+        account = await credit.account(survivor)
+        await explained(credit, survivor)
+        await credit.check_books(survivor)
+        return account.posted.units - account.credit_balance.units
+
+    for noted, customer in zip(pending, (absorbed, survivor), strict=True):
+        await credit.payments.ConfirmPayment(confirming(noted, customer_id=customer))
+    assert await net() == 69_000 - 55_000 - 17_000 - 1_700
+    undoing = [reversing(theirs), reversing(ours, customer_id=absorbed), *map(reversing, pending)]
+    first = [await credit.payments.ReversePayment(each) for each in undoing]
+    assert await net() == 69_000
+    again = [await credit.payments.ReversePayment(each) for each in undoing]
+    assert [r.payment for r in again] == [r.payment for r in first]
+    assert await net() == 69_000
     await audit_passes(credit)

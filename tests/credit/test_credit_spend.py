@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from credit.audit.checks import AUDIT
@@ -78,9 +79,9 @@ async def test_what_is_published_again_is_counted_once(alone):
     customer = await credit.open()
     sold = sale(credit, customer, 50_000, at=MARCH - timedelta(days=30))
     back = returned(credit, sold, 20_000, at=MARCH)
-    for _ in range(2):  # each delivery has a fresh ce_id
-        await credit.deliver(sold, sold, back)
-        await credit.deliver(back)
+    for _ in range(2):
+        await credit.deliver(*(replace(event, id=new_uuid()) for event in (sold, sold, back)))
+        await credit.deliver(replace(back, id=new_uuid()))
     await by_policy(credit, customer)
     assert (await limit(credit, customer))[0] == 30_000
 

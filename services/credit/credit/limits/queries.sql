@@ -23,9 +23,9 @@ USING (
 WHERE s.merchant_id = g.merchant_id AND s.customer_id = g.customer_id;
 
 -- name: bought
--- What customers bought in each month of a window, theirs and what is counted under ids that they absorbed.
-SELECT o.merchant_id, o.customer_id, s.month, sum(s.amount)::bigint AS amount
-FROM (
+-- What customers bought in each month of a window, theirs and what is counted under ids that they absorbed: once
+-- also where a sale was published again, after a merge, as the survivor's.
+WITH o AS (
     SELECT k.*, k.customer_id AS counted_as
     FROM unnest(:merchants::text[], :customers::text[], :sinces::date[], :untils::date[]) AS k (
         merchant_id, customer_id, since, until
@@ -37,10 +37,19 @@ FROM (
     )
     JOIN accounts AS a
         ON a.merchant_id = k.merchant_id AND a.merged_into = k.customer_id AND a.merged_into <> ''
-) AS o
-JOIN spend AS s
-    ON s.merchant_id = o.merchant_id AND s.customer_id = o.counted_as AND s.month >= o.since AND s.month < o.until
-GROUP BY o.merchant_id, o.customer_id, s.month;
+),
+
+counted AS (
+    SELECT DISTINCT o.merchant_id, o.customer_id, s.month, s.cause_id, s.amount
+    FROM o
+    JOIN spend AS s
+        ON s.merchant_id = o.merchant_id AND s.customer_id = o.counted_as
+        AND s.month >= o.since AND s.month < o.until
+)
+
+SELECT merchant_id, customer_id, month, sum(amount)::bigint AS amount
+FROM counted
+GROUP BY merchant_id, customer_id, month;
 
 -- name: claim
 -- Lock accounts whose limit is to be decided again by the local date of their zone, leaving out those that
