@@ -118,6 +118,7 @@ CREATE TABLE public.entries (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     absorbed_from text
 );
+ALTER TABLE ONLY public.entries ALTER COLUMN customer_id SET (n_distinct=-0.1);
 
 ALTER TABLE public.entries ALTER COLUMN entry_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.entries_entry_id_seq
@@ -163,6 +164,7 @@ CREATE TABLE public.holds (
     CONSTRAINT holds_state_known CHECK ((state = ANY (ARRAY['PENDING'::text, 'DECLINED'::text, 'CAPTURED'::text, 'VOIDED'::text, 'EXPIRED'::text])))
 )
 WITH (fillfactor='80');
+ALTER TABLE ONLY public.holds ALTER COLUMN customer_id SET (n_distinct=-0.1);
 
 CREATE TABLE public.inbox (
     day date NOT NULL,
@@ -218,6 +220,7 @@ CREATE TABLE public.invoices (
     CONSTRAINT invoices_amounts_add_up CHECK (((amount > 0) AND (paid >= 0) AND (returned >= 0) AND ((paid + returned) <= amount)))
 )
 WITH (fillfactor='80');
+ALTER TABLE ONLY public.invoices ALTER COLUMN customer_id SET (n_distinct=-0.1);
 
 CREATE SEQUENCE public.invoices_number_seq
     START WITH 1
@@ -339,6 +342,7 @@ CREATE TABLE public.payments (
     absorbed_from text,
     CONSTRAINT payments_amount_positive CHECK (((amount > 0) AND (unapplied >= 0)))
 );
+ALTER TABLE ONLY public.payments ALTER COLUMN customer_id SET (n_distinct=-0.1);
 
 CREATE TABLE public.payouts (
     merchant_id text NOT NULL,

@@ -1,3 +1,7 @@
+-- Checks of a page of customers. What a page has of a table is read as one range of an index a customer, in a
+-- LATERAL that OFFSET 0 keeps whole: left to itself the planner takes all of a page's rows for a handful and
+-- compares each with each, or reads the table. Two such sets are then hashed against each other.
+
 -- name: customers
 -- The customers behind one, in order.
 SELECT merchant_id, customer_id
@@ -103,7 +107,7 @@ JOIN holds AS h
 -- name: invoices
 -- Figures of invoices that are not the fold of their entries. A return of what was paid takes it off `paid`
 -- and adds it to `returned`; the entry of it is credit added.
-WITH folds AS (
+WITH folds AS MATERIALIZED (
     SELECT
         e.merchant_id,
         e.customer_id,
@@ -114,14 +118,28 @@ WITH folds AS (
         coalesce(sum(e.credit) FILTER (WHERE e.effect = 'CREDIT_ADDED'), 0) AS given_back,
         coalesce(-sum(e.posted) FILTER (WHERE e.effect IN ('WRITTEN_OFF', 'WRITE_OFF_UNDONE')), 0) AS written_off
     FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-    JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
-    WHERE e.invoice_id IS NOT NULL
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM entries
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id AND invoice_id IS NOT NULL
+        OFFSET 0
+    ) AS e
     GROUP BY e.merchant_id, e.customer_id, e.invoice_id
+),
+
+of_invoices AS MATERIALIZED (
+    SELECT i.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM invoices
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS i
 )
 
 SELECT i.merchant_id, i.customer_id, v.what || ' of invoice ' || i.invoice_id AS what, v.must, v.found
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN invoices AS i ON i.merchant_id = k.merchant_id AND i.customer_id = k.customer_id
+FROM of_invoices AS i
 LEFT JOIN folds AS f
     ON f.merchant_id = i.merchant_id AND f.customer_id = i.customer_id AND f.invoice_id = i.invoice_id
 CROSS JOIN LATERAL (
@@ -137,7 +155,7 @@ WHERE v.must <> v.found;
 -- name: payments
 -- Payments whose parts in the ledger do not add up to what was paid, to what became credit, or to what was
 -- undone of them; nothing is booked of a giro that has not cleared. Payouts that the ledger books otherwise.
-WITH folds AS (
+WITH folds AS MATERIALIZED (
     SELECT
         e.merchant_id,
         e.customer_id,
@@ -147,9 +165,37 @@ WITH folds AS (
         coalesce(sum(e.posted - e.credit) FILTER (WHERE e.cause_type = 'REVERSAL'), 0) AS reversed,
         coalesce(-sum(e.credit) FILTER (WHERE e.cause_type = 'PAYOUT'), 0) AS paid_out
     FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-    JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
-    WHERE e.cause_type IN ('PAYMENT', 'REVERSAL', 'PAYOUT')
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM entries
+        WHERE
+            merchant_id = k.merchant_id AND customer_id = k.customer_id
+            AND cause_type IN ('PAYMENT', 'REVERSAL', 'PAYOUT')
+        OFFSET 0
+    ) AS e
     GROUP BY e.merchant_id, e.customer_id, e.cause_id
+),
+
+of_payments AS MATERIALIZED (
+    SELECT p.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM payments
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS p
+),
+
+of_payouts AS MATERIALIZED (
+    SELECT o.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM payouts
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS o
 )
 
 SELECT
@@ -158,8 +204,7 @@ SELECT
     v.what || ' of payment ' || p.payment_id AS what,
     v.must::text AS must,
     v.found::text AS found
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN payments AS p ON p.merchant_id = k.merchant_id AND p.customer_id = k.customer_id
+FROM of_payments AS p
 LEFT JOIN folds AS f
     ON f.merchant_id = p.merchant_id AND f.customer_id = p.customer_id AND f.cause_id = p.payment_id
 CROSS JOIN LATERAL (
@@ -183,8 +228,7 @@ SELECT
     'amount of payout ' || o.payout_id,
     coalesce(f.paid_out, 0)::text,
     o.amount::text
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN payouts AS o ON o.merchant_id = k.merchant_id AND o.customer_id = k.customer_id
+FROM of_payouts AS o
 LEFT JOIN folds AS f
     ON f.merchant_id = o.merchant_id AND f.customer_id = o.customer_id AND f.cause_id = o.payout_id
 WHERE coalesce(f.paid_out, 0) <> o.amount;
@@ -192,6 +236,72 @@ WHERE coalesce(f.paid_out, 0) <> o.amount;
 -- name: causes
 -- Entries whose cause is not there: the sale's or the captured hold's invoice, the returned or paid invoice,
 -- the payment, reversed or not, the payout, the write-off of its amount.
+WITH of_invoices AS MATERIALIZED (
+    SELECT i.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, customer_id, invoice_id, purchase_id, tender_id
+        FROM invoices
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS i
+),
+
+of_holds AS MATERIALIZED (
+    SELECT h.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, customer_id, hold_id, state, invoice_id
+        FROM holds
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS h
+),
+
+of_payments AS MATERIALIZED (
+    SELECT p.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, customer_id, payment_id, state
+        FROM payments
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS p
+),
+
+of_payouts AS MATERIALIZED (
+    SELECT o.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, customer_id, payout_id
+        FROM payouts
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS o
+),
+
+of_write_offs AS MATERIALIZED (
+    SELECT w.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT merchant_id, customer_id, request_id, invoice_id, amount
+        FROM write_offs
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS w
+),
+
+of_entries AS MATERIALIZED (
+    SELECT e.*
+    FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM entries
+        WHERE merchant_id = k.merchant_id AND customer_id = k.customer_id
+        OFFSET 0
+    ) AS e
+)
+
 SELECT
     e.merchant_id,
     e.customer_id,
@@ -204,20 +314,19 @@ SELECT
         ELSE 'invoice ' || e.invoice_id
     END AS must,
     'none' AS found
-FROM unnest(:merchants::text[], :customers::text[]) AS k (merchant_id, customer_id)
-JOIN entries AS e ON e.merchant_id = k.merchant_id AND e.customer_id = k.customer_id
-LEFT JOIN invoices AS i
+FROM of_entries AS e
+LEFT JOIN of_invoices AS i
     ON i.merchant_id = e.merchant_id AND i.invoice_id = e.invoice_id AND i.customer_id = e.customer_id
-LEFT JOIN holds AS h
+LEFT JOIN of_holds AS h
     ON h.merchant_id = e.merchant_id AND h.hold_id = e.cause_id AND h.customer_id = e.customer_id
     AND e.cause_type = 'CAPTURE'
-LEFT JOIN payments AS p
+LEFT JOIN of_payments AS p
     ON p.merchant_id = e.merchant_id AND p.payment_id = e.cause_id AND p.customer_id = e.customer_id
     AND e.cause_type IN ('PAYMENT', 'REVERSAL')
-LEFT JOIN payouts AS o
+LEFT JOIN of_payouts AS o
     ON o.merchant_id = e.merchant_id AND o.payout_id = e.cause_id AND o.customer_id = e.customer_id
     AND e.cause_type = 'PAYOUT'
-LEFT JOIN write_offs AS w
+LEFT JOIN of_write_offs AS w
     ON w.merchant_id = e.merchant_id AND w.request_id = e.cause_id AND w.customer_id = e.customer_id
     AND e.cause_type = 'WRITE_OFF'
 WHERE
