@@ -142,13 +142,19 @@ async def test_what_moves_the_debt_moves_the_room_at_the_store(credit):
     hold = await ask(credit, customer, 100_000, "s1")
     await credit.void(customer, hold.hold_id)
     assert await used(credit, customer) == {"s1": 0}
-    # A charge without a sale is of the store that captures.
+
+
+async def test_a_charge_without_a_sale_is_of_the_store_that_approved_it(credit):
+    """Else what one store may let be owed would be owed at another, past that one's limit."""
+    customer = await credit.open(limit=1_000_000)
+    await limit(credit, customer, "s1", 100_000)
+    await limit(credit, customer, "s2", 1_000)
     hold = await ask(credit, customer, 100_000, "s1")
     request = holds_pb2.CaptureRequest(hold_id=hold.hold_id, customer_id=customer, origin=at("s2"))
     await credit.holds.Capture(request)
-    assert await used(credit, customer) == {"s1": 0}
-    (charged,) = [i for i in await credit.invoices_of(customer) if i.hold_id == hold.hold_id]
-    assert charged.store_id == "s2"
+    assert await used(credit, customer) == {"s1": 100_000, "s2": 0}
+    (charged,) = await credit.invoices_of(customer)
+    assert charged.store_id == "s1"
 
 
 async def test_what_is_pending_when_a_store_gets_its_limit_counts_against_it(alone):

@@ -66,7 +66,8 @@ async def capture(conn: db.Conn, takes: Sequence[Take], wait: bool) -> list[Deci
             amount=wished,
             at=take.at,
             hold_id=take.hold_id,
-            store_id=take.till.store_id,
+            # Where it was approved: there it counted while it was held, and there the room was looked at.
+            store_id=await store.store_of(conn, key),
             mark=found[0][0] if found else None,
         )
     )

@@ -81,6 +81,10 @@ SELECT
 FROM unnest(:merchants::text[], :hold_ids::uuid[]) AS k (merchant_id, hold_id)
 JOIN holds AS h ON h.merchant_id = k.merchant_id AND h.hold_id = k.hold_id;
 
+-- name: store_of$
+-- The store at which a hold was decided.
+SELECT store_id FROM holds WHERE merchant_id = :merchant_id AND hold_id = :hold_id;
+
 -- name: add
 -- Write decided holds and move the cached held by them; an id that another customer took meanwhile is
 -- left out and moves nothing.

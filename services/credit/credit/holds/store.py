@@ -78,6 +78,11 @@ async def read(conn: db.Conn, keys: Iterable[HoldKey]) -> dict[HoldKey, Hold]:
     return {hold.key: hold for hold in found}
 
 
+async def store_of(conn: db.Conn, key: HoldKey) -> str:
+    """Return the store at which a hold that exists was decided; empty: at none."""
+    return str(await queries.store_of(conn, merchant_id=key.merchant_id, hold_id=key.hold_id))
+
+
 def decode(row: Any) -> Hold:
     """Return the hold in a row of a query here; its till stays in the table."""
     return Hold(
