@@ -31,7 +31,8 @@ from local.settings import LocalSettings
 from local.stack import Stack
 
 BASE_PORT = "7500"  # beside `make up`
-console = Console(highlight=False)
+# A file is as wide as a table needs; a terminal is what it is.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 async def run(home: Path, *, quick: bool, only: list[str], grouped: bool) -> dict[str, Any]:

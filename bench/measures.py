@@ -13,8 +13,9 @@ Measure = Callable[[Bench], Awaitable[dict[str, Any]]]
 MEASURES: Sequence[tuple[str, Measure]] = (
     (authorize.NAME, authorize.measure),
     (streams.NAME, streams.measure),
-    (consumer.NAME, consumer.measure),
+    # Before consumer: what that leaves behind, Postgres tidies up for a while beside whoever comes next.
     (fairness.NAME, fairness.measure),
+    (consumer.NAME, consumer.measure),
     (growth.NAME, growth.measure),
 )
 # Not in the short form.
