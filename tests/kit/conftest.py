@@ -20,6 +20,7 @@ from kit.db import Conn, Pool, create_pool
 from kit.events import Consumer, Handler, NotYet, Outgoing, Received, publish, topics
 from kit.events.envelope import as_record
 from kit.testing import eventually
+from tests.kit.items import gateway  # noqa: F401  a fixture of this folder
 
 TABLES = """
 create table accounts (merchant_id text, key text, primary key (merchant_id, key));
