@@ -15,6 +15,7 @@ from credit.accounts.model import (
     Effect,
     Key,
     Override,
+    PolicyLimit,
     Status,
     StoreRoom,
     book,
@@ -193,3 +194,8 @@ def test_how_far_an_account_is_beyond_the_limit_in_force(of, over):
 )
 def test_what_pending_holds_rest_on_is_not_paid_out(of, payable):
     assert of.payable_at(AT) == payable
+
+
+def test_an_account_tells_which_version_of_the_policy_made_its_limit():
+    assert account().limit_policy == 0
+    assert account(by_policy=PolicyLimit(7, AT.date())).limit_policy == 7
