@@ -20,13 +20,35 @@ def test_every_test_that_the_invariants_name_exists() -> None:
     assert not named - defined
 
 
-def test_every_link_to_a_file_leads_to_one() -> None:
-    broken = []
+def anchors(document: Path) -> set[str]:
+    """What a link may name after the # of a page: its headings, as the forge that shows it writes them."""
+    prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    shown = (re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().replace(" ", "-") for heading in shown}
+
+
+def test_every_link_to_a_file_or_heading_leads_to_one() -> None:
+    broken, with_anchor = [], 0
     for document in DOCUMENTS:
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document.read_text()):
-            if "://" not in target and not (document.parent / target).exists():
-                broken.append(f"{document.relative_to(ROOT)} → {target}")
+        for path, anchor in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", document.read_text()):
+            target = document.parent / path if path else document
+            if "://" in path:
+                continue
+            with_anchor += bool(anchor)
+            known = target.exists() and (not anchor or anchor in anchors(target))
+            if not known:
+                broken.append(f"{document.relative_to(ROOT)} → {path}#{anchor}")
     assert not broken
+    assert with_anchor >= 3
+
+
+def test_every_page_for_operators_is_in_their_index() -> None:
+    folder = ROOT / "docs/operations"
+    linked = set(re.findall(r"\]\(([\w/-]+\.md)", (folder / "README.md").read_text()))
+    pages = {path.name for path in folder.glob("*.md")} - {"README.md"}
+    assert len(pages) >= 5
+    assert not pages - linked
 
 
 def test_every_decision_is_in_the_index_under_its_title() -> None:
