@@ -34,10 +34,16 @@ $(VENV)/.installed: $(VENV)/.proto kit/pyproject.toml $(SERVICES:%=services/%/py
 .PHONY: proto
 proto: $(VENV)/.proto ## Generate the contract's stubs and install them
 
+COMPILE := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --custom-compile-command "make lock"
+
 .PHONY: lock
-lock: ## Make requirements.lock again from requirements.in
-	$(UV) pip compile requirements.in -o requirements.lock --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate
+lock: ## Make requirements.lock again from requirements.in, and those of the images
+	$(COMPILE) requirements.in -o requirements.lock
+	$(COMPILE) deploy/images/run.in -c requirements.lock -o deploy/images/run.lock \
+		$(foreach p,proto kit $(SERVICES),--no-emit-package langganan-$(p))
+	$(COMPILE) deploy/images/build.in -c requirements.lock -o deploy/images/build.lock
+	$(COMPILE) deploy/images/parts.in -c requirements.lock -o deploy/images/parts.lock
 
 .PHONY: up
 up: setup ## Run all of Langganan on this machine until Ctrl-C (data in .local/)
@@ -76,7 +82,7 @@ settings-doc: setup ## Write docs/settings.md again from the settings classes
 bench: setup ## Measure credit's hot path against what the machine can do (QUICK=1, REPORT=file.json)
 	@$(BIN)/python -m bench
 
-PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local bench proto/hatch_build.py
+PYTHON_CODE := kit/kit $(foreach s,$(SERVICES),services/$(s)/$(s)) local bench proto/hatch_build.py deploy/images/pip_conf.py
 
 .PHONY: lint
 lint: setup ## Check style, types, imports, the contract and the migrations
@@ -87,6 +93,14 @@ lint: setup ## Check style, types, imports, the contract and the migrations
 	cd proto && ../$(BIN)/buf lint
 	proto/check-breaking $(BIN)/buf
 	$(BIN)/squawk --config .squawk.toml $$(git ls-files '*/migrations/*.sql')
+
+.PHONY: images
+images: setup ## Build the images with buildah (TAG=local, BASE=debootstrap, IMAGES="credit parts", OUT=folder)
+	@deploy/images/build $(IMAGES)
+
+.PHONY: image-base
+image-base: ## Make a base image with debootstrap, where no registry of images is within reach
+	@deploy/images/base
 
 .PHONY: test
 test: setup ## Run every test against a real Postgres and a real Kafka

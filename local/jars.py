@@ -27,11 +27,12 @@ TRIES = 3  # of a download; what has come stays
 @cache
 def kafka_jars() -> tuple[Path, ...]:
     """The class path of the broker; the first call ever downloads it, with its progress on the terminal."""
+    if found := _remembered():  # without the lock: in an image nothing can be written
+        return found
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs may come here at once
-        found = _remembered()
-        return found or _resolve()
+        return _remembered() or _resolve()
 
 
 def _list() -> Path:
@@ -112,3 +113,7 @@ def java() -> str:
     if version is None or int(version[1]) < LEAST_JAVA:
         raise PartFailed(f"Kafka needs Java {LEAST_JAVA} or later, and {found} is {said.splitlines()[:1]}.")
     return found
+
+
+if __name__ == "__main__":
+    kafka_jars()

@@ -17,8 +17,8 @@ API_VERSIONS = 18
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://{host}:{port},CONTROLLER://127.0.0.1:{controller_port}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
@@ -45,13 +45,18 @@ num.io.threads=4
 
 @dataclass
 class Kafka:
-    """One broker: `prepare()`, `start()`, `wait_ready()`, then `bootstrap`; `stop()` keeps the data."""
+    """One broker: `prepare()`, `start()`, `wait_ready()`, then `bootstrap`; `stop()` keeps the data.
+
+    `host`: the address that it listens on; `advertised`: where its clients reach it, host:port.
+    """
 
     home: Path
     port: int
     controller_port: int
     log: Path
     heap: str = "384m"
+    host: str = "127.0.0.1"
+    advertised: str = ""
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()
@@ -69,16 +74,26 @@ class Kafka:
         kafka_jars()
         self.home.mkdir(parents=True, exist_ok=True)
         self._config.write_text(
-            PROPERTIES.format(port=self.port, controller_port=self.controller_port, data=self._data)
+            PROPERTIES.format(
+                host=self.host,
+                port=self.port,
+                advertised=self.advertised or self.bootstrap,
+                controller_port=self.controller_port,
+                data=self._data,
+            )
         )
         if not (self._data / "meta.properties").exists():
             self._format()
+
+    def command(self) -> list[str]:
+        """What runs the broker; `prepare` came before."""
+        return [*self._java("-XX:TieredStopAtLevel=1", f"-Xmx{self.heap}"), "kafka.Kafka", str(self._config)]
 
     def start(self) -> Part:
         """Start the broker; `prepare` came before."""
         self.part = Part(
             "Kafka",
-            [*self._java("-XX:TieredStopAtLevel=1", f"-Xmx{self.heap}"), "kafka.Kafka", str(self._config)],
+            self.command(),
             log=self.log,
             ports=[self.port, self.controller_port],
             cwd=self.home,

@@ -117,7 +117,7 @@ class Deliver:
         return "250 kept"
 
 
-async def serve(port: int, folder: Path) -> None:
+async def serve(port: int, folder: Path, host: str = "127.0.0.1") -> None:
     """Receive mails until SIGTERM."""
     folder.mkdir(parents=True, exist_ok=True)
     stopping = asyncio.Event()
@@ -135,7 +135,7 @@ async def serve(port: int, folder: Path) -> None:
                 data_size_limit=LARGEST,
                 loop=loop,
             ),
-            "127.0.0.1",
+            host,
             port,
         )
         await stopping.wait()

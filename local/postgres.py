@@ -58,17 +58,21 @@ class Postgres:
         self.data = self.data.resolve()
         self._binaries = binaries()
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
-        settings = {**SETTINGS, **({} if self.fsync else UNSAFE_BUT_FAST), **self.settings}
-        options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
         self.part = Part(
             "Postgres",
-            [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+            self.command(),
             log=self.log,
             ports=[self.port],
             cwd=self.data,
             user=self._user,
             stop_signal=signal.SIGINT,  # "fast" shutdown: sessions end, the data is checkpointed
         )
+
+    def command(self) -> list[str]:
+        """What runs the server; `prepare` came before."""
+        settings = {**SETTINGS, **({} if self.fsync else UNSAFE_BUT_FAST), **self.settings}
+        options = [text for name, value in settings.items() for text in ("-c", f"{name}={value}")]
+        return [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's address of a database; nobody outside this machine can connect."""
@@ -80,14 +84,21 @@ class Postgres:
         if (self.data / "PG_VERSION").exists():
             self._stop_leftover()
             return
-        shutil.rmtree(self.data, ignore_errors=True)  # what an interrupted initdb left
-        self.data.mkdir(parents=True)
+        # Made beside it and moved there whole: whoever is killed in between starts afresh.
+        fresh = self.data.with_name(f"{self.data.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
         if self._user is not None:
             _make_account(self._user)
-            _let_through(self.data)
+            _let_through(fresh)
             _let_through(self._binaries)
-            shutil.chown(self.data, self._user, self._user)
-        common = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-U", SUPERUSER]
+            shutil.chown(fresh, self._user, self._user)
+        self._initdb(fresh)
+        shutil.rmtree(self.data, ignore_errors=True)
+        fresh.rename(self.data)
+
+    def _initdb(self, folder: Path) -> None:
+        common = ["-D", str(folder), "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-U", SUPERUSER]
         if self.password is None:
             self._run("initdb", "--auth=trust", *common)
             return
@@ -118,13 +129,13 @@ class Postgres:
     def _stop_leftover(self) -> None:
         if (self.data / "postmaster.pid").exists():
             # Fails when that server is gone already, and then there is nothing to do.
-            self._run("pg_ctl", "stop", "-m", "fast", "-w", "-t", "20", check=False)
+            self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "fast", "-w", "-t", "20", check=False)
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as output:
             done = subprocess.run(
-                [str(self._binaries / program), "-D", str(self.data), *arguments],
+                [str(self._binaries / program), *arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 check=False,
