@@ -20,6 +20,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money
 
 from bench.child import Answer, answer_lines
+from kit.broker import Broker
 from kit.events.sender import Sender
 from langganan.events.v1 import purchases_pb2
 from langganan.types.v1 import line_pb2, tender_pb2
@@ -115,7 +116,7 @@ def _sale(merchant: str, customer: str, hold: str, when: datetime) -> purchases_
 
 async def _prepare() -> Answer:
     bootstrap, prefix, merchant = sys.argv[1:]
-    sender = Sender(bootstrap, prefix)
+    sender = Sender(Broker(bootstrap), prefix)
     await sender.start()
     return Till(sender, merchant).answer
 

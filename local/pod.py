@@ -18,6 +18,7 @@ import asyncpg
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from kit.broker import Broker
 from kit.errors import Unavailable
 from kit.events import topics
 from local import mailsink
@@ -154,7 +155,7 @@ async def prepare(settings: PodSettings) -> int:
     await until("Postgres", lambda: create_databases(superuser, "", passwords))
     say(f"databases are there: {', '.join(uris)}")
     wanted = topics.house("", settings.partitions, replication=1)
-    await until("Kafka", lambda: topics.ensure(settings.kafka_advertised, wanted))
+    await until("Kafka", lambda: topics.ensure(Broker(settings.kafka_advertised), wanted))
     say(f"topics are there: {', '.join(spec.name for spec in wanted)}, {settings.partitions} partitions each")
     return 0
 

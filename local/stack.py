@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from kit.broker import Broker
 from kit.errors import DomainError
 from kit.events import topics
 from local import databases
@@ -246,7 +247,7 @@ class Stack:
         self.database_urls = await databases.create_databases(superuser_url, settings.prefix, self._secret)
         try:
             wanted = topics.house(settings.prefix, settings.partitions, settings.replication)
-            await topics.ensure(self.kafka_bootstrap, wanted)
+            await topics.ensure(Broker(self.kafka_bootstrap), wanted)
         except DomainError as error:
             raise PartFailed(f"The topics could not be made: {error}.") from error
         self.around = Surroundings(self.database_urls, self.kafka_bootstrap, self.clock.path, self.keys)

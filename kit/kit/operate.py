@@ -87,7 +87,7 @@ async def _do(arguments: argparse.Namespace, runtime: Runtime[ServiceSettings], 
         return await _parked(arguments, consumer)
     settings = runtime.settings
     places = await rewind(
-        settings.kafka_bootstrap, consumer.group, consumer.topics, arguments.to, prefix=settings.topic_prefix
+        runtime.broker, consumer.group, consumer.topics, arguments.to, prefix=settings.topic_prefix
     )
     print(f"{consumer.group} goes on from {arguments.to.isoformat()} in {len(places)} partitions")
     return 0

@@ -23,6 +23,7 @@ from kit.db import LOST
 from kit.errors import DomainError
 from kit.events import Consumer, Relay, Speaker, outbox, progress
 from kit.plugins import BrokenPlugin
+from kit.rpc.health import Health
 from kit.rpc.server import Built, build_server
 from kit.runtime import Build, Database, Runtime, Service, clock_of
 from kit.settings import ServiceSettings
@@ -106,6 +107,7 @@ class Process:
     ) -> None:
         self._runtime, self._build, self._databases = runtime, build, databases
         self._status = http.Status()
+        self._health = Health()
         self._stop = asyncio.Event()
         self._sweepers: list[Sweeper] = []
         self._relay: Relay | None = None
@@ -126,12 +128,15 @@ class Process:
         pulse = asyncio.create_task(self._pulse(), name="pulse")
         self._tasks.append(pulse)
         try:
+            if self._runtime.serves:
+                await self._health.begin(settings.grpc_host, settings.health_port)
             if not await self._wait_for_schema():
                 return 0
             self._service = await self._build(self._runtime)
             return await self._serve(self._service)
         finally:
             pulse.cancel()
+            await self._health.end()
             web.shutdown()
             for pool in self._runtime.pools:
                 pool.terminate()
@@ -139,7 +144,7 @@ class Process:
     async def _serve(self, service: Service) -> int:
         settings = self._runtime.settings
         if self._runtime.serves:
-            self._built = await build_server(settings, service.servicers)
+            self._built = await build_server(settings, service.servicers, self._health)
             await self._built.server.start()
         if self._runtime.works:
             self._start_work(service)
@@ -158,7 +163,7 @@ class Process:
             log.error("part_failed", part=task.get_name(), exc_info=task.exception())
         self._status.not_ready["stop"] = "stopping"
         if self._built is not None:
-            await self._built.health.enter_graceful_shutdown()
+            await self._built.say(serving=False)
             await self._built.stop(settings.drain_s)
         for batcher in service.batchers:
             await batcher.drain()
@@ -175,7 +180,7 @@ class Process:
         margin = timedelta(0) if settings.clock_file else progress.MARGIN
         self._relay = Relay(
             dsn=settings.database_url,
-            bootstrap=settings.kafka_bootstrap,
+            broker=self._runtime.broker,
             prefix=settings.topic_prefix,
             slices=settings.relay_slices,
             speaker=Speaker(service.topic or self._runtime.name, self._runtime.clock, margin),

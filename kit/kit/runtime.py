@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from kit import db
 from kit.audit import Audit
 from kit.batch import Batcher
+from kit.broker import Broker
 from kit.clock import Clock, FileClock, SystemClock
 from kit.events import Consumer
 from kit.migrate import KIT_FOLDER, folder_of
@@ -58,7 +60,7 @@ class Service:
     topic: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Runtime(Generic[AnySettings]):
     """What build(runtime) of a service gets: settings, clock, role ("serve", "work" or "all"), pools."""
 
@@ -77,6 +79,11 @@ class Runtime(Generic[AnySettings]):
     def works(self) -> bool:
         """Whether this process relays, consumes and sweeps."""
         return self.role in ("work", "all")
+
+    @cached_property
+    def broker(self) -> Broker:
+        """How Kafka is reached."""
+        return Broker.of(self.settings)
 
     async def pool(self, url: str | None = None, maximum: int | None = None) -> db.Pool:
         """Open a pool on `url` (the service's database unless given), closed with the process."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -19,11 +20,29 @@ class ServiceSettings(BaseSettings):
     lock_timeout_ms: int = Field(500, ge=1, description="how long a statement waits for a row lock")
 
     kafka_bootstrap: str = Field("127.0.0.1:9092", description="host:port list of the brokers")
+    kafka_ca_file: Path | None = Field(
+        None, description="CA certificates of the brokers, PEM; unset: plaintext"
+    )
+    kafka_cert_file: Path | None = Field(
+        None, description="this service's certificate for the brokers, PEM; unset: none is shown"
+    )
+    kafka_key_file: Path | None = Field(None, description="the private key of that certificate, PEM")
     topic_prefix: str = Field("", description="put before every topic and group name")
     relay_slices: int = Field(1, ge=1, description="hash slices of the outbox, one relay each")
 
     grpc_host: str = Field("127.0.0.1", description="address that gRPC listens on")
     grpc_port: int = Field(0, ge=0, le=65535, description="port of gRPC; 0: any free one")
+    grpc_tls_cert_file: Path | None = Field(
+        None, description="certificate chain of gRPC, PEM, re-read when it changes; unset: plaintext"
+    )
+    grpc_tls_key_file: Path | None = Field(None, description="the private key of that certificate, PEM")
+    health_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="plaintext gRPC port with grpc.health.v1.Health alone, for probes (service `live`: the "
+        "loop turns; the empty service: ready); 0: none",
+    )
     http_host: str = Field("127.0.0.1", description="address of health, metrics and /settled")
     http_port: int = Field(0, ge=0, le=65535, description="port of health and metrics; 0: any free one")
 
@@ -37,6 +56,10 @@ class ServiceSettings(BaseSettings):
         default={}, description="subject of a service token → its scopes, as JSON"
     )
     token_file: Path | None = Field(None, description="this service's own token for calls to the others")
+
+    peers_ca_file: Path | None = Field(
+        None, description="CA certificates of the other services' gRPC, PEM; unset: plaintext"
+    )
 
     max_in_flight: int = Field(512, ge=1, description="calls under way at once before RESOURCE_EXHAUSTED")
     max_in_flight_merchant: int = Field(256, ge=1, description="the same for the calls of one merchant")
@@ -63,3 +86,13 @@ class ServiceSettings(BaseSettings):
 
     clock_file: Path | None = Field(None, description="file clock for demo and tests; unset: system time")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+
+    @model_validator(mode="after")
+    def _certificates_have_their_key(self) -> Self:
+        for name in ("grpc_tls", "kafka"):
+            cert, key = getattr(self, f"{name}_cert_file"), getattr(self, f"{name}_key_file")
+            if (cert is None) != (key is None):
+                raise ValueError(f"{name.upper()}_CERT_FILE and {name.upper()}_KEY_FILE are set together")
+        if self.kafka_cert_file is not None and self.kafka_ca_file is None:
+            raise ValueError("KAFKA_CERT_FILE needs KAFKA_CA_FILE: without it Kafka is reached in plaintext")
+        return self

@@ -20,6 +20,7 @@ from credit.app import build
 from credit.audit.checks import AUDIT
 from credit.settings import Settings
 from kit.audit import run_audit
+from kit.broker import Broker
 from kit.events import Outgoing, topics
 from kit.events.envelope import as_record
 from kit.ids import new_uuid
@@ -65,7 +66,7 @@ async def behind_kafka(
     own = Settings(
         database_url=await new_database("credit"), kafka_bootstrap=kafka_bootstrap, topic_prefix=prefix
     )
-    await topics.ensure(kafka_bootstrap, topics.house(prefix, partitions=3, replication=1))
+    await topics.ensure(Broker(kafka_bootstrap), topics.house(prefix, partitions=3, replication=1))
     producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
     await producer.start()
     async with running("credit", build, own, keys, SettableClock(NOON)) as run:

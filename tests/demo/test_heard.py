@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
+from kit.broker import Broker
 from kit.events import Outgoing, topics
 from kit.events.envelope import as_record
 from langganan.events.v1 import credit_pb2, loyalty_pb2
@@ -55,7 +56,7 @@ def test_points_of_one_day_are_added_up() -> None:
 async def test_an_event_that_was_sent_twice_is_heard_once(kafka_bootstrap: str) -> None:
     prefix = f"t{uuid.uuid4().hex[:8]}."
     await topics.ensure(
-        kafka_bootstrap, [topics.TopicSpec(prefix + name, 3) for name in ("loyalty", "credit")]
+        Broker(kafka_bootstrap), [topics.TopicSpec(prefix + name, 3) for name in ("loyalty", "credit")]
     )
     said = [
         ("loyalty", Outgoing("tier-changed", "toko", "C", change("New", "VIP"), SAID_AT)),

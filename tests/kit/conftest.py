@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
+from kit.broker import Broker
 from kit.db import Conn, Pool, create_pool
 from kit.events import Consumer, Handler, NotYet, Outgoing, Received, publish, topics
 from kit.events.envelope import as_record
@@ -86,7 +87,7 @@ class Shop:
         known: dict[str, Any] = {
             "pool": self.pool,
             "group": "shop",
-            "bootstrap": bootstrap,
+            "broker": Broker(bootstrap),
             "topics": ["customers", "loyalty"],
             "handlers": {name: Handler(StringValue, self.apply) for name in ("bought", "returned")},
             "lock": self.lock,
@@ -169,7 +170,7 @@ async def prefix(kafka_bootstrap: str) -> str:
     """A prefix of its own, with the topics customers and loyalty of three partitions each."""
     mine = f"t{uuid.uuid4().hex[:8]}."
     await topics.ensure(
-        kafka_bootstrap, [topics.TopicSpec(mine + name, 3) for name in ("customers", "loyalty")]
+        Broker(kafka_bootstrap), [topics.TopicSpec(mine + name, 3) for name in ("customers", "loyalty")]
     )
     return mine
 

@@ -162,7 +162,7 @@ def test_a_remembered_token_still_expires(
 def test_keys_that_cannot_be_read_for_a_while_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = Keys(tmp_path)
     verifier = auth.Verifier([keys.jwks], "langganan")
-    monkeypatch.setattr("kit.jwks._LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr("kit.renewed.LOOK_EVERY_S", 0.0)
     verifier.verify(f"Bearer {signed(keys, CLAIMS)}", None)
     keys.jwks.unlink()
     fresh = signed(keys, {**CLAIMS, "sub": "till-2"})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.broker import Broker
 from kit.events import Outgoing, Relay, Speaker, horizon, topics
 from kit.testing import ManualClock, eventually
 from local.kafka import Kafka
@@ -30,10 +31,10 @@ async def own_broker(parts_home: Path) -> AsyncIterator[Kafka]:
 async def test_a_broker_that_is_killed_and_started_again_costs_nothing(
     shop, event: Event, own_broker: Kafka
 ) -> None:
-    await topics.ensure(own_broker.bootstrap, topics.house(partitions=3, replication=1))
+    await topics.ensure(Broker(own_broker.bootstrap), topics.house(partitions=3, replication=1))
     clock = ManualClock(NOON)
     speaker = Speaker("customers", clock, timedelta(0))
-    relay = Relay(dsn=shop.url, bootstrap=own_broker.bootstrap, speaker=speaker)
+    relay = Relay(dsn=shop.url, broker=Broker(own_broker.bootstrap), speaker=speaker)
     consumer = shop.consumer(own_broker.bootstrap)
     shop.start(relay.run())
     shop.start(consumer.run())

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from prometheus_client import REGISTRY
 
+from kit.broker import Broker
 from kit.events import Outgoing, Relay, Speaker, horizon, publish
 from kit.events.envelope import LocalRecord, as_record
 from kit.events.progress import MARGIN, NEVER
@@ -33,7 +34,7 @@ async def heard(shop, topic: str = "customers") -> datetime:
 def relay_of(shop, bootstrap: str, prefix: str, clock: ManualClock, **more) -> Relay:
     margin = more.pop("margin", timedelta(0))
     speaker = Speaker("customers", clock, margin)
-    return Relay(dsn=shop.url, bootstrap=bootstrap, prefix=prefix, speaker=speaker, **more)
+    return Relay(dsn=shop.url, broker=Broker(bootstrap), prefix=prefix, speaker=speaker, **more)
 
 
 async def stands_at(shop, instant: datetime) -> bool:

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from google.protobuf.wrappers_pb2 import StringValue
 from prometheus_client import REGISTRY
 
+from kit.broker import Broker
 from kit.events import Handler, Outgoing, Relay, topics
 from kit.events.consumer import APART_SECONDS
 from kit.events.envelope import as_record
@@ -44,7 +45,7 @@ async def test_what_is_published_is_applied_in_order_for_each_customer(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
     consumer = shop.consumer(kafka_bootstrap, prefix)
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     shop.start(consumer.run())
     for round_ in range(5):
         await shop.publish(*(event(f"{round_}.{n}", key=f"K{n % 11}") for n in range(200)))
@@ -117,7 +118,7 @@ async def test_the_consumer_pauses_while_its_database_is_away_and_keeps_its_plac
     shop, event: Event, kafka_bootstrap: str, prefix: str, wire, wired_pool
 ) -> None:
     consumer = shop.consumer(kafka_bootstrap, prefix, pool=wired_pool)
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     shop.start(consumer.run())
     await shop.publish(event("before"))
     await eventually(lambda: settled_with(shop, consumer, 1), within=20)
@@ -136,7 +137,7 @@ async def test_the_consumer_pauses_while_its_database_is_away_and_keeps_its_plac
 async def test_members_that_come_and_go_lose_nothing_and_double_nothing(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     first, second = (shop.consumer(kafka_bootstrap, prefix) for _ in range(2))
     first_run = shop.start(first.run())
 
@@ -157,7 +158,7 @@ async def test_members_that_come_and_go_lose_nothing_and_double_nothing(
 async def test_a_consumer_that_is_told_to_end_leaves_its_group_at_once(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     consumer = shop.consumer(kafka_bootstrap, prefix)
     run = shop.start(consumer.run())
     await shop.publish(event("tea"), event("salt"))
@@ -173,7 +174,7 @@ async def test_a_consumer_whose_handlers_are_broken_stops_and_says_so(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
     shop.broken = {"poison"}
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     consumer = shop.consumer(kafka_bootstrap, prefix)
     run = shop.start(consumer.run())
     await shop.publish(*(event("poison", key=f"K{n}") for n in range(60)))
@@ -193,7 +194,7 @@ async def test_a_consumer_whose_handlers_are_broken_stops_and_says_so(
 async def test_a_rewound_group_hears_again_what_was_written_since(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     consumer = shop.consumer(kafka_bootstrap, prefix)
     run = shop.start(consumer.run())
     await shop.publish(*(event(f"early {n}") for n in range(3)))
@@ -201,7 +202,7 @@ async def test_a_rewound_group_hears_again_what_was_written_since(
     moment = datetime.now(UTC) + timedelta(milliseconds=1)
     await shop.publish(event("late"))
     await eventually(lambda: settled_with(shop, consumer, 4), within=20)
-    where = {"bootstrap": kafka_bootstrap, "group": "shop", "topics": ["customers"], "prefix": prefix}
+    where = {"broker": Broker(kafka_bootstrap), "group": "shop", "topics": ["customers"], "prefix": prefix}
     with pytest.raises(GroupActive):
         await rewind(to=moment, **where)
     await shop.stop(run)
@@ -224,7 +225,7 @@ async def test_an_operator_sees_what_waits_and_what_is_parked(
     shop.broken = {"poison"}
     consumer = shop.consumer(kafka_bootstrap, prefix, group="watched")
     await shop.publish(event("poison"), event("tea"), event("rice", key="BUDI"))
-    shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+    shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
     shop.start(consumer.run())
     await eventually(lambda: sample("parked_events", group="watched", status="BEHIND") == 1)
     assert sample("parked_events", group="watched", status="POISONED") == 1
@@ -239,11 +240,14 @@ async def test_an_operator_sees_what_waits_and_what_is_parked(
 
 
 async def test_topics_are_made_once_and_keep_their_partitions(kafka_bootstrap: str, prefix: str) -> None:
-    specs = topics.house(prefix, partitions=3, replication=1)
-    assert sorted(await topics.ensure(kafka_bootstrap, specs)) == [prefix + "credit", prefix + "notify"]
-    assert await topics.ensure(kafka_bootstrap, specs) == []
+    broker, specs = Broker(kafka_bootstrap), topics.house(prefix, partitions=3, replication=1)
+    assert sorted(await topics.ensure(broker, specs)) == [
+        prefix + "credit",
+        prefix + "notify",
+    ]
+    assert await topics.ensure(broker, specs) == []
     with pytest.raises(topics.WrongPartitions):
-        await topics.ensure(kafka_bootstrap, topics.house(prefix, partitions=6, replication=1))
+        await topics.ensure(broker, topics.house(prefix, partitions=6, replication=1))
 
 
 async def test_a_consumer_that_cannot_reach_the_broker_is_not_settled(shop) -> None:

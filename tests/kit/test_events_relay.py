@@ -8,6 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 from prometheus_client import REGISTRY
 
+from kit.broker import Broker
 from kit.events import Outgoing, Relay
 from kit.testing import eventually
 
@@ -51,7 +52,7 @@ async def test_a_relay_that_dies_between_send_and_delete_repeats_without_effect(
             await shop.publish(*sent)
             # Held rows can be read and sent, but not deleted.
             await holder.execute("select 1 from outbox for update")
-            shop.start(Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix).run())
+            shop.start(Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix).run())
             await eventually(lambda: deleting(shop))
             pid = await backend_of(shop.url, "relay")
             await shop.pool.execute("select pg_terminate_backend($1)", pid)
@@ -78,7 +79,7 @@ async def test_nothing_behind_a_failed_event_of_its_partition_is_forgotten(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
     await set_max_message(kafka_bootstrap, prefix + "customers", 3_000)
-    relay = Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix)
+    relay = Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix)
     held, free = key_of_partition(0), key_of_partition(1)
     large = "x" * 5_000
     await shop.publish(event(large, key=held), event("behind", key=held), event("elsewhere", key=free))
@@ -113,8 +114,8 @@ async def set_max_message(bootstrap: str, topic: str, size: int) -> None:
 async def test_a_second_relay_waits_and_takes_over_when_the_firsts_connection_dies(
     shop, event: Event, kafka_bootstrap: str, prefix: str, wire
 ) -> None:
-    first = Relay(dsn=wire.url, bootstrap=kafka_bootstrap, prefix=prefix)
-    second = Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix)
+    first = Relay(dsn=wire.url, broker=Broker(kafka_bootstrap), prefix=prefix)
+    second = Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix)
     shop.start(first.run())
     await eventually(lambda: first.leading)
     shop.start(second.run())
@@ -134,7 +135,7 @@ async def test_slices_share_the_outbox_and_keep_each_customers_order(
     shop, event: Event, kafka_bootstrap: str, prefix: str
 ) -> None:
     await shop.publish(*(event(f"{n}", key=f"K{n % 8}") for n in range(400)))
-    relay = Relay(dsn=shop.url, bootstrap=kafka_bootstrap, prefix=prefix, slices=3)
+    relay = Relay(dsn=shop.url, broker=Broker(kafka_bootstrap), prefix=prefix, slices=3)
     consumer = shop.consumer(kafka_bootstrap, prefix)
     shop.start(relay.run())
     shop.start(consumer.run())
@@ -145,7 +146,7 @@ async def test_slices_share_the_outbox_and_keep_each_customers_order(
 
 
 async def test_a_relay_that_cannot_reach_the_broker_keeps_the_events_and_goes_on(shop, event: Event) -> None:
-    relay = Relay(dsn=shop.url, bootstrap="127.0.0.1:1")
+    relay = Relay(dsn=shop.url, broker=Broker("127.0.0.1:1"))
     shop.start(relay.run())
     await shop.publish(event("tea"))
     name, labels = "langganan_relay_failures_total", {"away": "kafka"}

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from kit import clock
+from kit.broker import Broker
 from kit.events import topics
 from kit.migrate import KIT_FOLDER, migrate
 from kit.testing import eventually
@@ -88,7 +89,7 @@ async def bare_database(postgres_url: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def tiny(bare_database: str, kafka_bootstrap: str, tmp_path: Path) -> AsyncIterator[Tiny]:
     prefix = f"p{os.getpid()}-"
-    await topics.ensure(kafka_bootstrap, topics.house(prefix, partitions=2, replication=1))
+    await topics.ensure(Broker(kafka_bootstrap), topics.house(prefix, partitions=2, replication=1))
     clock.move(tmp_path / "clock", datetime(2026, 1, 1, tzinfo=UTC))
     port = free_port()
     env = {

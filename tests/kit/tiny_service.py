@@ -41,7 +41,7 @@ async def build(runtime: Runtime[ServiceSettings]) -> Service:
     consumer = Consumer(
         pool=pool,
         group="tiny",
-        bootstrap=runtime.settings.kafka_bootstrap,
+        broker=runtime.broker,
         topics=["notify"],
         handlers={},
         prefix=runtime.settings.topic_prefix,

@@ -9,12 +9,13 @@ from typing import Any
 import grpc
 import pytest
 
+from kit.rpc.line import Line
 from langganan.customers.v1 import contacts_pb2
 from langganan.notify.v1 import messages_pb2
-from notify.calls import Line
 from notify.occasions.birthdays import Birthdays
 from notify.occasions.plugins import Birthday, BirthdayConfig, MonthDay
 from notify.occasions.sweep import Occasions, OccasionsUnavailable
+from notify.settings import Settings
 
 R, S = messages_pb2.MessageReason, messages_pb2.MessageState
 PENDING, SENT, SKIPPED = S.MESSAGE_STATE_PENDING, S.MESSAGE_STATE_SENT, S.MESSAGE_STATE_SKIPPED
@@ -243,7 +244,8 @@ class Broken(Birthday):
 async def test_an_occasion_that_breaks_is_named_and_holds_up_no_other(
     shop: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    customers = Birthdays(Line(shop.book.target, tmp_path / "token", 5.0), 60.0)
+    settings = Settings(database_url="", token_file=tmp_path / "token")
+    customers = Birthdays(Line(shop.book.target, settings, 5.0), 60.0)
     config = BirthdayConfig(leap_day="28 February")
     both = {"broken": Broken(config), "birthday": Birthday(config)}
     occasions = Occasions(shop.run.pool, customers, both, timedelta(minutes=15))

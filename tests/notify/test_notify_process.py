@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from kit.broker import Broker
 from kit.events import topics
 from kit.events.envelope import as_record, event_type
 from kit.testing.eventually import eventually
@@ -69,7 +70,7 @@ async def test_a_killed_process_loses_no_message_and_says_delivered_once(
     new_database: Any, kafka_bootstrap: str, book: Any, sink: Any, purchase: Any, tmp_path: Path
 ) -> None:
     prefix = f"n{os.getpid()}-"
-    await topics.ensure(kafka_bootstrap, topics.house(prefix, partitions=2, replication=1))
+    await topics.ensure(Broker(kafka_bootstrap), topics.house(prefix, partitions=2, replication=1))
     env = {
         "NOTIFY_DATABASE_URL": await new_database("notify"),
         "NOTIFY_KAFKA_BOOTSTRAP": kafka_bootstrap,

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from kit import db, failpoints, metrics
+from kit.broker import Broker
 from kit.db import Pool
 from kit.events import heard, membership, polls, progress, replay, trouble
 from kit.events.apply import Applier
@@ -50,7 +51,7 @@ class Consumer:
         *,
         pool: Pool,
         group: str,
-        bootstrap: str,
+        broker: Broker,
         topics: Sequence[str],
         handlers: Mapping[str, Handler],
         lock: Lock = no_lock,
@@ -60,7 +61,7 @@ class Consumer:
         self.group, self.topics = group, tuple(topics)
         self._pool = pool
         self._group = group
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._topics = [prefix + topic for topic in topics]
         self._prefix = prefix
         self._handlers = handlers
@@ -178,10 +179,10 @@ class Consumer:
     async def _belong(self) -> None:
         """Join the group and work in it; whatever ends that, leave it."""
         self._presence = membership.Presence()
-        ends = membership.Ends(self._bootstrap)
+        ends = membership.Ends(self._broker)
         self._ends = ends
         self._uncommitted = {}
-        kafka = membership.client(self._bootstrap, self._prefix + self._group)
+        kafka = membership.client(self._broker, self._prefix + self._group)
         kafka.subscribe(self._topics, listener=self._presence)
         watch: asyncio.Task[None] | None = None
         try:

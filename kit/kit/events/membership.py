@@ -8,6 +8,7 @@ from collections.abc import Collection
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+from kit.broker import Broker
 from kit.events.closing import close
 
 ANSWER_SECONDS = 5.0
@@ -28,10 +29,10 @@ class Presence(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self.joined = True
 
 
-def client(bootstrap: str, group: str) -> AIOKafkaConsumer:
+def client(broker: Broker, group: str) -> AIOKafkaConsumer:
     """A member that commits by itself never, starts at the earliest, and is missed after 6 s."""
     return AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **broker.options,
         group_id=group,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -51,8 +52,8 @@ class Ends:
     wait behind the long poll, half a second.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._kafka = AIOKafkaConsumer(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    def __init__(self, broker: Broker) -> None:
+        self._kafka = AIOKafkaConsumer(**broker.options, request_timeout_ms=10_000)
 
     async def start(self) -> None:
         """Connect; raises KafkaError."""

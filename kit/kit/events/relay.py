@@ -15,6 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from kit import db, failpoints, metrics
+from kit.broker import Broker
 from kit.events.outbox import COUNTED_AT_MOST
 from kit.events.progress import Speaker
 from kit.events.sender import Sender
@@ -39,11 +40,11 @@ class Relay:
     """
 
     def __init__(
-        self, *, dsn: str, bootstrap: str, prefix: str = "", slices: int = 1, speaker: Speaker | None = None
+        self, *, dsn: str, broker: Broker, prefix: str = "", slices: int = 1, speaker: Speaker | None = None
     ) -> None:
         self._speaker = speaker
         self._slices = [
-            _Slice(dsn, bootstrap, prefix, number, slices, None if number else speaker)
+            _Slice(dsn, broker, prefix, number, slices, None if number else speaker)
             for number in range(slices)
         ]
 
@@ -83,10 +84,10 @@ class Relay:
 
 class _Slice:
     def __init__(
-        self, dsn: str, bootstrap: str, prefix: str, number: int, slices: int, speaker: Speaker | None
+        self, dsn: str, broker: Broker, prefix: str, number: int, slices: int, speaker: Speaker | None
     ) -> None:
         self._dsn = dsn
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._prefix = prefix
         self._number = number
         self._count = slices
@@ -124,7 +125,7 @@ class _Slice:
     async def _relay(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:
         """Send until something fails; a failed send gets a new producer and starts at the lowest id again."""
         while True:
-            sender = Sender(self._bootstrap, self._prefix)
+            sender = Sender(self._broker, self._prefix)
             try:
                 await sender.start()
                 if self._speaker is not None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from kit.broker import Broker
 from kit.errors import FailedPrecondition
 
 
@@ -18,7 +19,7 @@ class GroupActive(FailedPrecondition):
 
 
 async def rewind(
-    bootstrap: str, group: str, topics: Sequence[str], to: datetime, *, prefix: str = ""
+    broker: Broker, group: str, topics: Sequence[str], to: datetime, *, prefix: str = ""
 ) -> dict[TopicPartition, int]:
     """Let the group begin at the first record written at or after `to` (wall time); returns the offsets.
 
@@ -26,9 +27,9 @@ async def rewind(
     """
     if to.tzinfo is None:
         raise ValueError("the instant needs an offset, such as 2026-11-22T10:00:00+07:00")
-    await _must_be_empty(bootstrap, prefix + group)
+    await _must_be_empty(broker, prefix + group)
     kafka = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **broker.options,
         group_id=prefix + group,
         enable_auto_commit=False,
         request_timeout_ms=10_000,
@@ -51,8 +52,8 @@ async def rewind(
         await kafka.stop()
 
 
-async def _must_be_empty(bootstrap: str, group: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+async def _must_be_empty(broker: Broker, group: str) -> None:
+    admin = AIOKafkaAdminClient(**broker.options, request_timeout_ms=10_000)
     try:
         await admin.start()
         for response in await admin.describe_consumer_groups([group]):

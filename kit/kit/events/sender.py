@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 
+from kit.broker import Broker
 from kit.events.closing import CLOSE_SECONDS, close
 from kit.events.envelope import Headers, headers
 
@@ -24,11 +25,11 @@ _partition = DefaultPartitioner()  # murmur2 of the key, as every Kafka client d
 class Sender:
     """An idempotent producer with acks from all replicas; after a failure a new one takes its place."""
 
-    def __init__(self, bootstrap: str, prefix: str) -> None:
+    def __init__(self, broker: Broker, prefix: str) -> None:
         self._prefix = prefix
         self._failed = False
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **broker.options,
             enable_idempotence=True,
             acks="all",
             linger_ms=0,

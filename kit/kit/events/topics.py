@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from kit.broker import Broker
 from kit.errors import FailedPrecondition, Unavailable
 
 NAMES = ("customers", "loyalty", "credit", "notify")
@@ -42,9 +43,9 @@ def house(prefix: str = "", partitions: int = 24, replication: int = 3) -> list[
     return [TopicSpec(prefix + name, partitions, replication, configs) for name in NAMES]
 
 
-async def ensure(bootstrap: str, specs: Sequence[TopicSpec]) -> list[str]:
+async def ensure(broker: Broker, specs: Sequence[TopicSpec]) -> list[str]:
     """Make the missing topics and return their names; raises WrongPartitions for one that differs."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    admin = AIOKafkaAdminClient(**broker.options, request_timeout_ms=15_000)
     try:
         await admin.start()
         found = {t["topic"]: t for t in await admin.describe_topics()}
@@ -61,7 +62,7 @@ async def ensure(bootstrap: str, specs: Sequence[TopicSpec]) -> list[str]:
             await _until_known(admin, {spec.name for spec in missing})
         return made
     except (KafkaError, TimeoutError) as error:
-        raise Unavailable(f"Kafka at {bootstrap} could not make the topics: {error}") from error
+        raise Unavailable(f"Kafka at {broker.bootstrap} could not make the topics: {error}") from error
     finally:
         await admin.close()
 

@@ -12,19 +12,21 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 from google.protobuf import descriptor_pool
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from kit.auth import Verifier
 from kit.rpc.auth import AuthInterceptor
 from kit.rpc.deadlines import DeadlineInterceptor
 from kit.rpc.errors import ErrorsInterceptor
+from kit.rpc.health import SERVICE, Health
 from kit.rpc.item_stream import Guards
 from kit.rpc.items import ItemsInterceptor, Limits
 from kit.rpc.limits import LimitsInterceptor
 from kit.rpc.merchants import MerchantsInterceptor, Turns
 from kit.rpc.metrics import MetricsInterceptor
 from kit.rpc.streams import StreamsInterceptor
+from kit.rpc.tls import server_credentials
 from kit.rpc.validation import Rules, ValidationInterceptor
 from kit.settings import ServiceSettings
 from langganan.options.v1 import scope_pb2
@@ -83,14 +85,12 @@ class Built:
     port: int
     services: Sequence[str]
     scopes: Mapping[str, str]
-    health: Any
+    health: Health
     streams: ItemsInterceptor
 
     async def say(self, serving: bool) -> None:
         """Say SERVING or NOT_SERVING for every service, and for the server as a whole."""
-        status = health_pb2.HealthCheckResponse
-        for name in ("", *self.services):
-            await self.health.set(name, status.SERVING if serving else status.NOT_SERVING)
+        await self.health.say(serving, self.services)
 
     async def stop(self, grace: float | None) -> None:
         """Take nothing new, answer within `grace` seconds what is under way, and end; None: end at once."""
@@ -98,8 +98,11 @@ class Built:
         await self.server.stop(grace)
 
 
-async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer]) -> Built:
+async def build_server(
+    settings: ServiceSettings, servicers: Sequence[Servicer], health: Health | None = None
+) -> Built:
     """Build the server of a service; a method of ours without a scope, or a taken port, stops here."""
+    state = health or Health()
     names = _Names()
     for add, servicer in servicers:
         add(servicer, names)
@@ -149,14 +152,23 @@ async def build_server(settings: ServiceSettings, servicers: Sequence[Servicer])
     )
     for add, servicer in servicers:
         add(servicer, server)
-    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    reflection.enable_server_reflection(
-        [*names.services, health.SERVICE_NAME, reflection.SERVICE_NAME], server
-    )
-    port = server.add_insecure_port(f"{settings.grpc_host}:{settings.grpc_port}")
-    if port == 0:
-        raise OSError(f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT")
-    built = Built(server, port, names.services, scopes, health_servicer, streams)
+    health_pb2_grpc.add_HealthServicer_to_server(state.servicer, server)
+    reflection.enable_server_reflection([*names.services, SERVICE, reflection.SERVICE_NAME], server)
+    port = _listen(server, settings)
+    built = Built(server, port, names.services, scopes, state, streams)
     await built.say(serving=False)
     return built
+
+
+def _listen(server: grpc.aio.Server, settings: ServiceSettings) -> int:
+    """Take the port, with TLS where there is a certificate; returns its number."""
+    address = f"{settings.grpc_host}:{settings.grpc_port}"
+    cert, key = settings.grpc_tls_cert_file, settings.grpc_tls_key_file
+    try:
+        if cert is None or key is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, server_credentials(cert, key))
+    except RuntimeError as error:
+        raise OSError(
+            f"port {settings.grpc_port} on {settings.grpc_host} is taken; choose another GRPC_PORT"
+        ) from error

@@ -62,7 +62,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
         consumer=Consumer(
             pool=pool,
             group="credit",
-            bootstrap=settings.kafka_bootstrap,
+            broker=runtime.broker,
             topics=hears.TOPICS,
             handlers=hears.HANDLERS,
             lock=hears.lock,

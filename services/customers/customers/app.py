@@ -153,7 +153,7 @@ def consumer(runtime: Runtime[Settings], pool: db.Pool) -> Consumer:
     return Consumer(
         pool=pool,
         group=events.TOPIC,
-        bootstrap=settings.kafka_bootstrap,
+        broker=runtime.broker,
         topics=HEARD,
         handlers={
             "tier-changed": Handler(loyalty_pb2.TierChanged, handlers.tier_changed),

@@ -71,7 +71,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
         consumer=Consumer(
             pool=pool,
             group="loyalty",
-            bootstrap=settings.kafka_bootstrap,
+            broker=runtime.broker,
             prefix=settings.topic_prefix,
             topics=["customers"],
             lock=lock,

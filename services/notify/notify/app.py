@@ -67,7 +67,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
     service.consumer = Consumer(
         pool=pool,
         group="notify",
-        bootstrap=settings.kafka_bootstrap,
+        broker=runtime.broker,
         topics=handlers.TOPICS,
         handlers=handlers.HANDLERS,
         lock=handlers.lock,
@@ -85,7 +85,7 @@ def _send(
 ) -> None:
     """Add what only a worker does: asking the others, and sending."""
     # The clients and their protos are loaded only where messages are sent.
-    from notify.calls import Line
+    from kit.rpc.line import Line
     from notify.messages.attempt import Preparation
     from notify.messages.contacts import Contacts
     from notify.messages.credit import Credit
@@ -96,8 +96,8 @@ def _send(
     from notify.templates.texts import Texts
 
     settings, pool, clock = runtime.settings, service.pool, runtime.clock
-    customers = Line(settings.customers_target, settings.token_file, settings.customers_timeout_s)
-    credit = Line(settings.credit_target, settings.token_file, settings.credit_timeout_s)
+    customers = Line(settings.customers_target, settings, settings.customers_timeout_s)
+    credit = Line(settings.credit_target, settings, settings.credit_timeout_s)
     dispatch = Dispatch(channels, clock, settings)
     preparation = Preparation(
         Contacts(customers), Credit(credit), Texts(pool), dispatch.carriers, settings.failures_per_route

@@ -165,7 +165,7 @@ def steps_of(house: Any, profiles: Any, target: str = "") -> Erasures:
     settings = house.settings
     provider = FileKeys(FileKeys.Config(**settings.vault_keys_config))
     vault = Vault(house.vault, Keyring(provider, 100), BlindIndex(provider))
-    peer = Peer("credit", target or settings.credit_target, settings.token_file, 0.5)
+    peer = Peer("credit", target or settings.credit_target, settings, 0.5)
     return Erasures(house.run.pool, vault, profiles, Balances(peer), house.run.clock, 60.0)
 
 

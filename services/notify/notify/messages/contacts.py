@@ -9,9 +9,10 @@ import grpc
 import grpc.aio
 from google.type import timeofday_pb2
 
+from kit.rpc.line import Line
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
 from notify import metrics
-from notify.calls import Line, why
+from notify.calls import why
 from notify.messages.hours import Span
 from notify.messages.model import Contact, Reason, Way
 

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from datetime import date
 
 from kit.money import Currency, to_minor
+from kit.rpc.line import Line
 from langganan.credit.v1 import invoices_pb2, invoices_pb2_grpc
 from notify import metrics
-from notify.calls import FAILURES, Line, why
+from notify.calls import FAILURES, why
 from notify.messages.model import OpenInvoice
 
 _ASKED_AT_ONCE = 200

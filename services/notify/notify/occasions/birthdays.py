@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
+from kit.rpc.line import Line
 from langganan.customers.v1 import contacts_pb2, contacts_pb2_grpc
-from notify.calls import FAILURES, Line, why
+from notify.calls import FAILURES, why
 
 
 class BirthdaysUnavailable(Exception):
