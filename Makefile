@@ -78,6 +78,10 @@ schema: setup ## Write each schema.sql again from its migrations
 settings-doc: setup ## Write docs/settings.md again from the settings classes
 	@$(BIN)/python -m local.settings_doc
 
+.PHONY: manifests
+manifests: setup ## Render every overlay of deploy/ and check it against the published schemas
+	@$(BIN)/python -m local.manifests
+
 .PHONY: bench
 bench: setup ## Measure credit's hot path against what the machine can do (QUICK=1, REPORT=file.json)
 	@$(BIN)/python -m bench
