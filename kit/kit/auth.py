@@ -76,6 +76,11 @@ def caller() -> Caller:
     return _CALLER.get()
 
 
+def known() -> Caller | None:
+    """Return the caller of the present request; None where nobody has shown a good token."""
+    return _CALLER.get(None)
+
+
 def set_caller(who: Caller) -> None:
     """Note the caller of the present request (the auth interceptor, and tests of stores)."""
     _CALLER.set(who)

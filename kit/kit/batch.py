@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic
@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 import asyncpg
 
-from kit import db, deadline, metrics
+from kit import cause, db, deadline, metrics
 from kit.errors import DeadlineExceeded, ResourceExhausted
 from kit.execute import LOCKED, LockedType, Opens, Reply, Request, Run, RunIn, Session, execute, once
 
@@ -41,6 +41,7 @@ class _Item(Generic[Request, Reply]):
     deadline: float | None
     future: asyncio.Future[Reply] = field(repr=False)
     since: float = field(default_factory=time.monotonic)
+    causes: Sequence[cause.Cause] = field(default_factory=cause.present, repr=False)
 
     def settle(self, reply: Reply | Exception) -> None:
         """Answer the caller, unless it has gone."""
@@ -166,6 +167,8 @@ class Batcher(Generic[Request, Reply]):
 
     async def _execute(self, batch: list[_Item[Request, Reply]], *, wait: bool = False) -> None:
         self._size_metric.observe(len(batch))
+        # This task began as that of whoever came first, and works for all of these.
+        cause.become([one for item in batch for one in item.causes])
         requests = [item.request for item in batch]
         replies = await self._attempt(requests, wait=wait)
         for item, reply in zip(batch, replies, strict=True):

@@ -1,19 +1,27 @@
-"""Structured logs: one JSON line an event, personal data redacted."""
+"""Structured logs: one JSON line an event, personal data redacted; warnings and crashes are lines as well."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+import threading
+import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
+from kit import cause
+
 # Keys whose values name a person; the value never reaches a log, whoever logs it.
 PERSONAL = frozenset(
     "name full_name nickname phone email e_mail whatsapp address addresses birth_date birthday contact "
     "contact_points notes postal_code token authorization recipient to".split()
+)
+# What Postgres quotes of a row, up to the next part of a traceback.
+_DETAIL = re.compile(
+    r"^DETAIL:.*?(?=^(?:HINT:|Traceback|During|The above|\S+(?:Error|Exception))|\Z)", re.M | re.S
 )
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"(?<![\w.-])(?:\+62|62|0)[\s-]?8\d[\d\s-]{6,12}\d(?![\w-])")
@@ -22,6 +30,19 @@ _PHONE = re.compile(r"(?<![\w.-])(?:\+62|62|0)[\s-]?8\d[\d\s-]{6,12}\d(?![\w-])"
 def scrub(text: str) -> str:
     """Replace what looks like an e-mail address or an Indonesian mobile number."""
     return _PHONE.sub("[phone]", _EMAIL.sub("[email]", text))
+
+
+def caused(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Say for whom the line is written: the call, event or message, or the first of several."""
+    for name, value in cause.fields().items():
+        event.setdefault(name, value)
+    return event
+
+
+def _exception(exc_info: structlog.typing.ExcInfo) -> str:
+    """A traceback without what Postgres quotes of rows."""
+    shown = "".join(traceback.format_exception(*exc_info)).rstrip()
+    return _DETAIL.sub("DETAIL: [redacted]\n", shown)
 
 
 def redact(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -45,12 +66,18 @@ def _shown(key: str, value: object) -> object:
 
 
 def configure(service: str, level: str = "INFO") -> None:
-    """Send structlog and the standard library's loggers to standard error as JSON lines."""
+    """Send structlog, the standard loggers, warnings and crashes to standard error as JSON lines."""
+
+    def named(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        caused,
+        named,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_exception),
         redact,
     ]
     structlog.configure(
@@ -59,7 +86,6 @@ def configure(service: str, level: str = "INFO") -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -73,3 +99,12 @@ def configure(service: str, level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))
+    logging.captureWarnings(True)
+    sys.excepthook = lambda _, error, trace: _crashed("crashed", error)
+    sys.unraisablehook = lambda args: _crashed("unraisable", args.exc_value)
+    threading.excepthook = lambda args: _crashed("thread_failed", args.exc_value)
+
+
+def _crashed(event: str, error: BaseException | None) -> None:
+    """Write the line of what nobody caught."""
+    structlog.get_logger().error(event, error=type(error).__name__, exc_info=error)

@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 import asyncpg
 import structlog
 import uvloop
+from pydantic import ValidationError
 
-from kit import audit, http, logs, metrics, migrate, operate
+from kit import audit, http, logs, metrics, migrate, operate, trace
 from kit.db import LOST
 from kit.errors import DomainError
 from kit.events import Consumer, Relay, Speaker, outbox, progress
@@ -58,7 +59,12 @@ def main(
     commands.add_parser("migrate", help="bring the database to this build's version")
     operate.add_commands(commands, own)
     arguments = parser.parse_args()
-    settings = settings_class()
+    logs.configure(name)
+    try:
+        settings = settings_class()
+    except ValidationError as error:
+        log.error("cannot_start", why=_wrong_settings(settings_class, error))
+        sys.exit(1)
     logs.configure(name, settings.log_level)
     try:
         code = _run(name, arguments, settings, build, databases, review, own)
@@ -67,6 +73,16 @@ def main(
         log.error("cannot_start", why=str(error))
         code = 1
     sys.exit(code)
+
+
+def _wrong_settings(settings_class: type[ServiceSettings], error: ValidationError) -> str:
+    """Name each variable that is missing or wrong; never what it holds, which may be a password."""
+    prefix = settings_class.model_config.get("env_prefix", "")
+    said: list[str] = []
+    for one in error.errors(include_input=False, include_url=False, include_context=False):
+        name = ".".join(str(part) for part in one["loc"])
+        said.append(f"{prefix}{name.upper()}: {one['msg']}" if name else one["msg"])
+    return "; ".join(said)
 
 
 def _run(
@@ -125,6 +141,7 @@ class Process:
         web = http.serve(
             settings.http_host, settings.http_port, self._status, lambda: self._ask(loop), self._sent
         )
+        trace.start(self._runtime.name, self._runtime.role, settings.otlp_endpoint)
         pulse = asyncio.create_task(self._pulse(), name="pulse")
         self._tasks.append(pulse)
         try:
@@ -140,6 +157,7 @@ class Process:
             web.shutdown()
             for pool in self._runtime.pools:
                 pool.terminate()
+            await asyncio.to_thread(trace.stop)
 
     async def _serve(self, service: Service) -> int:
         settings = self._runtime.settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -85,7 +85,15 @@ class ServiceSettings(BaseSettings):
     drain_s: float = Field(10.0, gt=0, description="seconds to finish what is in flight at SIGTERM")
 
     clock_file: Path | None = Field(None, description="file clock for demo and tests; unset: system time")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="what is logged")
+    log_calls: Literal["failed", "all", "none"] = Field(
+        "failed", description="of which calls, and items of streams, a log line says how they ended"
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="where traces are sent by OTLP over gRPC, such as http://collector:4317; empty: nowhere. "
+        "Which are kept: OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG",
+    )
 
     @model_validator(mode="after")
     def _certificates_have_their_key(self) -> Self:

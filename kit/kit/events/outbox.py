@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
-from kit import db
+from kit import cause, db
 from kit.db import Conn
 from kit.events.envelope import MAX_PAYLOAD_BYTES, EventTooLarge, Outgoing
 
@@ -39,7 +37,7 @@ async def publish(conn: Conn, topic: str, events: Sequence[Outgoing]) -> None:
                 "send fewer or shorter lines",
                 bytes=str(len(payload)),
             )
-    ambient = str(structlog.contextvars.get_contextvars().get("traceparent", ""))
+    ambient = cause.traceparents([(event.merchant_id, event.key) for event in events])
     await _queries.insert_outbox(
         conn,
         topic=topic,
@@ -48,7 +46,7 @@ async def publish(conn: Conn, topic: str, events: Sequence[Outgoing]) -> None:
         merchant_ids=[event.merchant_id for event in events],
         keys=[event.key for event in events],
         times=[event.time for event in events],
-        traceparents=[event.traceparent or ambient for event in events],
+        traceparents=[event.traceparent or of for event, of in zip(events, ambient, strict=True)],
         payloads=payloads,
     )
 

@@ -1,6 +1,6 @@
-"""The gRPC server: one interceptor a file, wrapped in the order errors → metrics → limits → deadline →
-auth → merchants → validation → streams → servicer; a stream of items is opened through errors → deadline →
-auth → items.
+"""The gRPC server: one interceptor a file, wrapped in the order calls → errors → metrics → limits →
+deadline → auth → merchants → validation → streams → servicer; a stream of items is opened through calls →
+errors → deadline → auth → items.
 """
 
 from kit.rpc.item_stream import Shape

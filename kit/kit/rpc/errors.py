@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import grpc
@@ -16,6 +17,12 @@ from kit.rpc.interceptor import Behaviour, Interceptor
 log = structlog.get_logger()
 DOMAIN = "langganan"
 _PUSHBACK_MAX_S = 2.0
+_TOLD: ContextVar[DomainError | None] = ContextVar("told", default=None)
+
+
+def told() -> DomainError | None:
+    """Return the error that the present call has been answered with."""
+    return _TOLD.get()
 
 
 class BadRequest(InvalidArgument):
@@ -67,7 +74,8 @@ def translated(method: str, error: Exception) -> DomainError:
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: DomainError) -> None:
     """End the call with the status of `error`."""
     trailing: list[tuple[str, str | bytes]] = [
-        ("grpc-status-details-bin", status_of(error).SerializeToString())
+        ("grpc-status-details-bin", status_of(error).SerializeToString()),
+        *context.trailing_metadata(),
     ]
     if isinstance(error, ResourceExhausted):
         trailing.append(("grpc-retry-pushback-ms", _pushback(error.retry_after)))
@@ -85,11 +93,13 @@ class ErrorsInterceptor(Interceptor):
     def wrap(self, method: str, behaviour: Behaviour) -> Behaviour:
         """Return `behaviour` with its errors translated."""
 
-        async def told(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        async def answered(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             try:
                 return await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 - whatever it is, the caller is told
-                await abort(context, translated(method, error))
+                known = translated(method, error)
+                _TOLD.set(known)
+                await abort(context, known)
             return None
 
-        return told
+        return answered

@@ -20,6 +20,7 @@ from google.rpc import status_pb2
 
 from kit import deadline, metrics
 from kit.errors import DeadlineExceeded, DomainError, InvalidArgument
+from kit.rpc.calls import CallLog
 from kit.rpc.errors import BadRequest, status_of, translated
 from kit.rpc.merchants import Turns
 from kit.rpc.metrics import CODES
@@ -56,12 +57,14 @@ class Method:
     begin: Callable[[Any, float | None], tuple[asyncio.Future[Any], Callable[[Any], Any]]]
     decode: Callable[[bytes], Any]
     encode: Callable[[Any], bytes]
+    item: str = field(init=False)  # what an item is called in log lines
     labels: tuple[str, str] = field(init=False)
     seconds: Any = field(init=False)
     ok: Any = field(init=False)
 
     def __post_init__(self) -> None:
         _, service, name = self.name.split("/")
+        self.item = f"{self.name[1:]}#item"
         self.labels = (service, name)
         self.seconds = metrics.GRPC_SECONDS.labels(service, name)
         self.ok = metrics.GRPC_HANDLED.labels(service, name, CODES[grpc.StatusCode.OK])
@@ -76,6 +79,7 @@ class Guards:
     places: asyncio.Semaphore
     items: int
     write_s: float
+    lines: CallLog
 
 
 class ItemStream:
@@ -224,11 +228,13 @@ class ItemStream:
             self._refuse(item, since, error)
             return
         self._method.ok.inc()
+        self._guards.lines.say(self._method.item, self._merchant, since, "OK", None)
         self._send(answer, since)
 
     def _refuse(self, item: Any, since: float, error: Exception) -> None:
         told = translated(self._method.name, error)
         metrics.GRPC_HANDLED.labels(*self._method.labels, CODES[told.code]).inc()
+        self._guards.lines.say(self._method.item, self._merchant, since, told.code.name, told)
         self._send(self._method.encode(self._method.shape.refusal(item, status_of(told))), since)
 
     def _send(self, answer: bytes, since: float) -> None:

@@ -14,6 +14,7 @@ from cryptography import x509
 
 from kit.auth import MERCHANT_METADATA
 from kit.renewed import Renewed
+from kit.rpc.outgoing import outgoing
 from kit.settings import ServiceSettings
 
 # gRPC looks up names again when a server says goodbye, but at most every 30 s unless told: too seldom to
@@ -56,12 +57,13 @@ def open_channel(target: str, ca_file: Path | None) -> grpc.aio.Channel:
         ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_EVERY_MS),
     ]
     if ca_file is None:
-        return grpc.aio.insecure_channel(target, options=options)
+        return grpc.aio.insecure_channel(target, options=options, interceptors=outgoing())
 
     def secure(contents: Sequence[bytes]) -> grpc.aio.Channel:
         [authorities] = contents
         x509.load_pem_x509_certificates(authorities)  # gRPC itself would take half a file, and trust nobody
-        return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(authorities), options=options)
+        credentials = grpc.ssl_channel_credentials(authorities)
+        return grpc.aio.secure_channel(target, credentials, options=options, interceptors=outgoing())
 
     return _RenewedChannel(Renewed([ca_file], secure))
 

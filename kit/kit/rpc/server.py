@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 
 from kit.auth import Verifier
 from kit.rpc.auth import AuthInterceptor
+from kit.rpc.calls import CallLog, CallsInterceptor
 from kit.rpc.deadlines import DeadlineInterceptor
 from kit.rpc.errors import ErrorsInterceptor
 from kit.rpc.health import SERVICE, Health
@@ -115,6 +116,7 @@ async def build_server(
         cluster_jwks_files=settings.cluster_jwks_files,
         service_scopes=settings.service_scopes,
     )
+    lines = CallLog(settings.log_calls)
     rules, turns = Rules(), Turns(settings.merchant_at_once, settings.max_in_flight_merchant)
     streams = ItemsInterceptor(
         Guards(
@@ -125,6 +127,7 @@ async def build_server(
             asyncio.Semaphore(settings.max_in_flight),
             settings.stream_items,
             settings.stream_write_s,
+            lines,
         ),
         Limits(settings.max_streams_merchant, settings.max_streams, settings.stream_age_s),
     )
@@ -132,6 +135,7 @@ async def build_server(
     grace_s = settings.stream_age_s * 1.1 + settings.drain_s
     server = grpc.aio.server(
         interceptors=[
+            CallsInterceptor(lines),
             ErrorsInterceptor(),
             MetricsInterceptor(),
             LimitsInterceptor(settings.max_in_flight),
