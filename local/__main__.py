@@ -1,4 +1,4 @@
-"""`python -m local up | reset | token | mail | clock | schema | demo | chaos`: Langganan on one machine."""
+"""`python -m local up | reset | token | mail | clock | schema | demo | replay | chaos`: Langganan, tried."""
 
 import argparse
 import asyncio
@@ -125,6 +125,10 @@ def main(argv: Sequence[str]) -> int:
         from local.demo.__main__ import main as demo  # brings pyarrow and Faker
 
         return demo(argv[1:])
+    if argv[:1] == ["replay"]:
+        from local.replay.__main__ import main as replay
+
+        return replay(argv[1:])
     if argv[:1] == ["chaos"]:
         from local.chaos.__main__ import main as chaos
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 import grpc
@@ -49,9 +49,17 @@ Reply = TypeVar("Reply", bound=Message)
 class Gateway:
     """Calls the four services as one merchant's tills."""
 
-    def __init__(self, addresses: Mapping[str, str], token: str) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        token: str,
+        options: Sequence[tuple[str, int | str]] = (),
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
         self._channels = {
-            service: grpc.aio.insecure_channel(address, options=OPTIONS)
+            service: grpc.aio.secure_channel(address, credentials, options=[*OPTIONS, *options])
+            if credentials
+            else grpc.aio.insecure_channel(address, options=[*OPTIONS, *options])
             for service, address in addresses.items()
         }
         self._metadata = (("authorization", f"Bearer {token}"), ("accept-language", "id"))

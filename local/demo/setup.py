@@ -38,14 +38,20 @@ QUIET_HOURS = contacts_pb2.DailyHours(
 )
 
 
-async def open_shop(gateway: Gateway, ids: Ids, stores: Iterable[int], begins: int) -> None:
+async def open_shop(
+    gateway: Gateway,
+    ids: Ids,
+    stores: Iterable[int],
+    begins: int,
+    quiet: contacts_pb2.DailyHours = QUIET_HOURS,
+) -> None:
     """Set merchant, stores and program; the program decides from `begins`, seconds since 1970."""
     merchant = merchants_pb2.Merchant(
         name="Toko Langganan",
         currency_code=CURRENCY,
         time_zone=ZONES[0],
         locale="id-ID",
-        quiet_hours=QUIET_HOURS,
+        quiet_hours=quiet,
     )
     await gateway.call(
         "SetMerchant",

@@ -53,7 +53,7 @@ class Comparison:
         sales = self._journal.anonymous[:: self._every]
         await asyncio.gather(*(anonymous(self._oracle.purchase(sale)) for sale in sales))
         self.found.purchases += len(self._journal.anonymous)
-        await self._compare_exceptions()
+        await compare_exceptions(self._gateway, self.found)
         return self.found
 
     async def _compare(self, household: int, customer_id: str, zone: str) -> None:
@@ -67,27 +67,27 @@ class Comparison:
             await compare_credit(gateway, found, books, books.credit, heard, self._journal.stops[-1])
         await compare_messages(gateway, found, books)
 
-    async def _compare_exceptions(self) -> None:
-        """Nothing that the tills did was against a rule, so nothing may be listed for staff."""
-        gateway = self._gateway
-        listed = [
-            *(
-                await gateway.call(
-                    "ListExceptions", gateway.purchases.ListExceptions, purchases_pb2.ListExceptionsRequest()
-                )
-            ).exceptions,
-            *(
-                await gateway.call(
-                    "ListExceptions",
-                    gateway.redemptions.ListExceptions,
-                    redemptions_pb2.ListExceptionsRequest(),
-                )
-            ).exceptions,
-            *(
-                await gateway.call(
-                    "ListExceptions", gateway.invoices.ListExceptions, invoices_pb2.ListExceptionsRequest()
-                )
-            ).exceptions,
-        ]
-        for one in listed:
-            self.found.differences.append(f"listed for staff: {str(one).replace(chr(10), ' ')}")
+
+async def compare_exceptions(gateway: Gateway, found: Found) -> None:
+    """Nothing that the tills did was against a rule, so nothing may be listed for staff."""
+    listed = [
+        *(
+            await gateway.call(
+                "ListExceptions", gateway.purchases.ListExceptions, purchases_pb2.ListExceptionsRequest()
+            )
+        ).exceptions,
+        *(
+            await gateway.call(
+                "ListExceptions",
+                gateway.redemptions.ListExceptions,
+                redemptions_pb2.ListExceptionsRequest(),
+            )
+        ).exceptions,
+        *(
+            await gateway.call(
+                "ListExceptions", gateway.invoices.ListExceptions, invoices_pb2.ListExceptionsRequest()
+            )
+        ).exceptions,
+    ]
+    for one in listed:
+        found.differences.append(f"listed for staff: {str(one).replace(chr(10), ' ')}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass
@@ -28,6 +28,18 @@ class Found:
     sent: Counter[str] = field(default_factory=Counter)  # by kind
     skipped: Counter[tuple[str, str]] = field(default_factory=Counter)  # by kind and reason
     mails: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Found) -> None:
+        """Add what another comparison found of other customers."""
+        for one in fields(self):
+            mine, theirs = getattr(self, one.name), getattr(other, one.name)
+            match mine:
+                case int():
+                    setattr(self, one.name, mine + theirs)
+                case list():
+                    mine.extend(theirs)
+                case _:  # a Counter adds, a dict takes over
+                    mine.update(theirs)
 
     def check(self, customer: str, what: str, must: object, is_: object) -> None:
         """Note a difference unless both are the same."""

@@ -5,14 +5,14 @@ At each stop of the clock time does its work first, then come the facts that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from local.demo.baskets import Baskets
 from local.demo.journal import CreditAsked, Fact, Journal, Paid, PointsAsked, ReturnDone, SaleDone
 from local.demo.oracle.books import Books, Purchase
 from local.demo.oracle.credit import CreditBook
 from local.demo.oracle.points import POINT_WORTH, PointsBook
-from local.demo.oracle.post import Post
+from local.demo.oracle.post import QUIET, Hours, Post
 from local.demo.oracle.returns import LineLeft, Remainder
 from local.demo.people import Person, zone_of
 
@@ -20,28 +20,40 @@ from local.demo.people import Person, zone_of
 class Oracle:
     """Knows the raw baskets and who the customers are."""
 
-    def __init__(self, baskets: Baskets, people: Mapping[int, Person], *, credit: bool) -> None:
-        self._credit = credit
+    def __init__(
+        self, baskets: Baskets, people: Mapping[int, Person], *, credit: bool, quiet: Hours = QUIET
+    ) -> None:
+        self._credit, self._quiet = credit, quiet
         self._baskets = baskets
         self._people = people
 
     def books(self, household: int, customer_id: str, zone: str, journal: Journal) -> Books:
         """Fold stops and facts of one customer in order; `zone` is that of the home store."""
-        person = self._people[household]
-        books = Books(
-            customer_id, person, zone, PointsBook(zone), Post(zone, bool(person.email), person.greets)
-        )
-        if self._credit and person.credit_limit:
-            books.credit = CreditBook(person.credit_limit, person.terms_days, zone)
+        books = self.begin(household, customer_id, zone)
         facts = journal.facts.get(customer_id, [])
         place = 0
         for stop in journal.stops:
-            books.sweep(stop)
+            here = place
             while place < len(facts) and facts[place][0] == stop:
-                self._apply(books, facts[place][1], stop)
                 place += 1
-            books.post.attempt(stop)
+            self.advance(books, stop, [fact for _, fact in facts[here:place]])
         return books
+
+    def begin(self, household: int, customer_id: str, zone: str) -> Books:
+        """Open the books of a customer of whom nothing is known but who they are."""
+        person = self._people[household]
+        post = Post(zone, bool(person.email), person.greets, self._quiet)
+        books = Books(customer_id, person, zone, PointsBook(zone), post)
+        if self._credit and person.credit_limit:
+            books.credit = CreditBook(person.credit_limit, person.terms_days, zone)
+        return books
+
+    def advance(self, books: Books, stop: int, facts: Sequence[Fact]) -> None:
+        """Go on to a stop, seconds since 1970: what time brings, then the facts that were noted there."""
+        books.sweep(stop)
+        for fact in facts:
+            self._apply(books, fact, stop)
+        books.post.attempt(stop)
 
     def purchase(self, sale: SaleDone) -> Purchase:
         """Say what a sale must have become, before any return."""

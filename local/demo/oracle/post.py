@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from local.demo.oracle.days import local_time, within
 from local.demo.oracle.invoices import Invoice
 
+Hours = tuple[datetime.time, datetime.time]
 # The hours of the demo's shop: nothing but confirmations is sent, greetings are sent.
 QUIET = (datetime.time(21), datetime.time(9, 30))
 GREETING = (datetime.time(9), datetime.time(17))
@@ -45,6 +46,7 @@ class Post:
     zone: str
     email: bool
     greets: bool
+    quiet: Hours = QUIET
     letters: dict[tuple[str, str], Letter] = field(default_factory=dict)
     waiting: list[Letter] = field(default_factory=list)
 
@@ -88,4 +90,4 @@ class Post:
         time = local_time(now, self.zone)
         if kind in NEVER_HELD:
             return False
-        return within(time, *QUIET) or (kind == BIRTHDAY and not within(time, *GREETING))
+        return within(time, *self.quiet) or (kind == BIRTHDAY and not within(time, *GREETING))
