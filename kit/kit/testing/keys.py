@@ -13,8 +13,9 @@ from joserfc.jwk import OKPKey
 class Keys:
     """A signing key of its own, its JWKS file, and tokens under it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._key = OKPKey.generate_key("Ed25519", parameters={"kid": "test", "use": "sig"})
+    def __init__(self, folder: Path, kid: str = "test") -> None:
+        self._kid = kid
+        self._key = OKPKey.generate_key("Ed25519", parameters={"kid": kid, "use": "sig"})
         folder.mkdir(parents=True, exist_ok=True)
         self.jwks = folder / "jwks.json"
         self.jwks.write_text(json.dumps({"keys": [self._key.as_dict(private=False)]}))
@@ -39,4 +40,4 @@ class Keys:
         }
         if merchant is not None:
             claims["merchant_id"] = merchant
-        return jwt.encode({"alg": "Ed25519", "kid": "test"}, claims, self._key, algorithms=["Ed25519"])
+        return jwt.encode({"alg": "Ed25519", "kid": self._kid}, claims, self._key, algorithms=["Ed25519"])
