@@ -36,9 +36,18 @@ BATCH_RETRIES = Counter("langganan_batch_retries_total", "Batches run again, by 
 
 POOL_SIZE = Gauge("langganan_pool_connections", "Open database connections", ["pool"])
 POOL_BUSY = Gauge("langganan_pool_busy", "Database connections in use", ["pool"])
+POOL_WAIT = Histogram(
+    "langganan_pool_wait_seconds",
+    "Seconds that somebody who comes once a second waits for a connection",
+    ["pool"],
+    buckets=SECONDS,
+)
 
 SWEEP_DONE = Counter("langganan_sweep_done_total", "Things done by a sweep", ["sweep"])
 SWEEP_FAILED = Counter("langganan_sweep_failed_total", "Rounds of a sweep that failed", ["sweep"])
+SWEEP_LOOKED = Gauge(
+    "langganan_sweep_looked_seconds", "When a sweep last looked without failing, Unix time", ["sweep"]
+)
 
 # Events.
 OUTBOX_DEPTH = Gauge("langganan_outbox_depth", "Events that wait for Kafka, counted up to 100,000")

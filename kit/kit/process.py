@@ -248,8 +248,12 @@ class Process:
             metrics.POOL_SIZE.labels(str(number)).set(pool.get_size())
             metrics.POOL_BUSY.labels(str(number)).set(pool.get_size() - pool.get_idle_size())
             try:
-                async with pool.acquire(timeout=2) as conn:
+                with metrics.POOL_WAIT.labels(str(number)).time():
+                    conn = await pool.acquire(timeout=2)
+                try:
                     await conn.fetchval("SELECT 1", timeout=2)
+                finally:
+                    await pool.release(conn)
                 waiting.pop(f"database-{number}", None)
             except (*LOST, asyncpg.PostgresError) as error:
                 waiting[f"database-{number}"] = type(error).__name__

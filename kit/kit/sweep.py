@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
 import structlog
+from prometheus_client import Gauge
 
 from kit import db, metrics
 from kit.clock import Clock
@@ -37,6 +38,24 @@ class Sweep:
     run: Callable[[db.Conn, datetime], Awaitable[int]] | None = None
     io: Callable[[datetime], Awaitable[int]] | None = None
     waiting: Callable[[db.Conn, datetime], Awaitable[bool]] | None = None
+
+
+def shown(
+    name: str,
+    gauge: Gauge,
+    read: Callable[[db.Conn], Awaitable[Mapping[str, int]]],
+    labels: Iterable[str],
+    every_s: float = 30.0,
+) -> Sweep:
+    """The sweep by which `work` shows figures of the database: `read` gives them by label, 0 where absent."""
+    known = dict.fromkeys(labels, 0)
+
+    async def show(conn: db.Conn, _: datetime) -> int:
+        for label, figure in (known | dict(await read(conn))).items():
+            gauge.labels(label).set(figure)
+        return 0
+
+    return Sweep(name, every_s, run=show)
 
 
 async def apart(
@@ -117,6 +136,7 @@ class Sweeper:
             else:
                 assert self._sweep.io is not None
                 done = await self._sweep.io(now)
+            metrics.SWEEP_LOOKED.labels(self._sweep.name).set_to_current_time()
             if done == 0:
                 return total
             total += done

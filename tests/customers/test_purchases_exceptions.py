@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
+from customers.purchases import exceptions
 from langganan.customers.v1 import purchases_pb2 as pb
 from langganan.types.v1.origin_pb2 import MODE_OFFLINE
 from langganan.types.v1.tender_pb2 import (
@@ -45,6 +46,10 @@ async def test_an_unknown_customer_offline_is_recorded_as_nobody_and_listed(till
     listed = (await till.stub.ListExceptions(pb.ListExceptionsRequest())).exceptions
     assert {(e.reason, e.subject) for e in listed} == {(1, "0000000000000"), (2, "acc")}
     assert {e.purchase_id for e in listed} == {request.purchase_id}
+    counted = "SELECT count(*) FROM purchase_exceptions WHERE resolved_at IS NULL AND reason = $1"
+    async with till.running.pool.acquire() as conn:
+        many = await exceptions.open_by_reason(conn)
+    assert many == {why: await till.running.pool.fetchval(counted, why) for why in exceptions.REASONS}
 
 
 async def test_what_an_unknown_customer_owes_is_put_to_the_id_that_was_named(till: Any, idr: Any) -> None:

@@ -1,15 +1,17 @@
 """Sweeps: woken by a clock that jumps, and what is broken of one customer holds up nobody else."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import Gauge
 
 from kit import clock, db, metrics
-from kit.sweep import Sweep, Sweeper, apart
+from kit.sweep import Sweep, Sweeper, apart, shown
 from kit.testing import eventually
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,3 +89,42 @@ async def test_what_is_nobodys_fault_ends_the_round(shop: Any) -> None:
     with pytest.raises(db.LOCKED):
         async with db.transaction(shop.pool) as conn:
             await apart(conn, "tried", [("toko", "a"), ("toko", "b")], work)
+
+
+async def test_a_sweep_tells_when_it_last_looked_and_a_failed_look_is_none(shop: Any) -> None:
+    outcomes: list[int | Exception] = [2, 0, RuntimeError("the table is gone")]
+
+    async def run(_: db.Conn, __: datetime) -> int:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    sweeper = Sweeper(Sweep("watched", HOUR, run=run), shop.pool, clock.SystemClock())
+    looked = metrics.SWEEP_LOOKED.labels("watched")
+    before = time.time()
+    await sweeper.look()
+    at = looked._value.get()
+    assert before <= at <= time.time()
+    with pytest.raises(RuntimeError):
+        await sweeper.look()
+    assert looked._value.get() == at
+
+
+async def test_what_a_database_holds_is_shown_and_what_it_holds_no_more_is_zero(shop: Any) -> None:
+    gauge = Gauge("shown_colours", "for this test", ["colour"], registry=None)
+    found = {"red": 2}
+
+    async def read(_: db.Conn) -> dict[str, int]:
+        return found
+
+    show = Sweeper(shown("shown", gauge, read, ["red", "blue"]), shop.pool, clock.SystemClock())
+
+    def figures() -> dict[str, float]:
+        return {s.labels["colour"]: s.value for metric in gauge.collect() for s in metric.samples}
+
+    assert await show.look() == 0
+    assert figures() == {"red": 2, "blue": 0}
+    found = {"blue": 1}
+    await show.look()
+    assert figures() == {"red": 0, "blue": 1}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from prometheus_client import REGISTRY
+
 from kit.ids import new_uuid
 from langganan.events.v1 import loyalty_pb2
 from langganan.loyalty.v1 import redemptions_pb2 as pb
@@ -128,6 +130,7 @@ async def test_an_exception_is_resolved_once_by_one_request(loyalty, someone_els
     customer = await with_points(loyalty, 100)
     await loyalty.deliver(loyalty.sale(customer, [100], points=[(100, new_uuid())]))
     [listed] = await loyalty.exceptions(customer)
+    open_before = await shown_open(loyalty)
     request = resolving(listed.exception_id)
     resolve = loyalty.redemptions.ResolveException
     foreign = someone_else.redemptions.ResolveException(request)
@@ -142,6 +145,13 @@ async def test_an_exception_is_resolved_once_by_one_request(loyalty, someone_els
     assert await loyalty.exceptions(customer) == []
     everything = pb.ListExceptionsRequest(include_resolved=True)
     assert len((await loyalty.redemptions.ListExceptions(everything)).exceptions) == 1
+    assert await shown_open(loyalty) == open_before - 1
+
+
+async def shown_open(loyalty):
+    """How many tenders without a reservation wait for staff, as a worker shows it of all merchants."""
+    await loyalty.run.sweep("exceptions")
+    return REGISTRY.get_sample_value("langganan_loyalty_exceptions_open", {"mark": "UNAUTHORISED"})
 
 
 async def test_of_sixteen_resolutions_at_once_one_settles_the_exception(loyalty, refused):

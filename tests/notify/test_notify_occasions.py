@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from prometheus_client import REGISTRY
 
 from kit.rpc.line import Line
 from langganan.customers.v1 import contacts_pb2
@@ -159,6 +160,30 @@ async def test_a_day_that_was_missed_is_never_made_up_for(shop: Any) -> None:
     shop.at("2026-05-18T10:00")
     await look(shop)
     assert await shop.listed(customer_id) == []
+
+
+async def test_since_when_a_merchants_birthdays_were_not_asked_for_is_shown(
+    shop: Any, registered: Any
+) -> None:
+    def asked() -> float | None:
+        labels = {"occasion": "birthday"}
+        return REGISTRY.get_sample_value("langganan_notify_occasion_asked_seconds", labels)
+
+    await look(shop)
+    asked_at = shop.run.clock.now().timestamp()
+    assert asked() == asked_at
+    shop.run.clock.advance(timedelta(hours=3))
+    shop.book.fails_with = grpc.StatusCode.FAILED_PRECONDITION
+    with pytest.raises(OccasionsUnavailable):
+        await shop.occasions()
+    assert asked() == asked_at, "nobody answered since"
+    await shop.run.deliver(registered("another", shop.run.clock.now(), "warung"))
+    with pytest.raises(OccasionsUnavailable):
+        await shop.occasions()
+    assert asked() == 0, "of one it was never asked for"
+    shop.book.fails_with = None
+    await look(shop)
+    assert asked() == shop.run.clock.now().timestamp()
 
 
 async def test_an_outage_of_hours_is_caught_up_with_on_the_same_day(shop: Any) -> None:

@@ -112,6 +112,9 @@ class _Slice:
                 await self._back_off()
             finally:
                 self.leading = False
+                # Whoever leads now measures the outbox; what we saw last would be shown for ever.
+                metrics.OUTBOX_DEPTH.set(0)
+                metrics.OUTBOX_AGE.set(0)
                 metrics.RELAY_LEADING.labels(str(self._number)).set(0)
 
     async def _lead(self, conn: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from credit import hears
+from credit import hears, metrics
 from credit.accounts.rpc import AccountService
 from credit.allowances.rpc import AllowanceService
 from credit.audit.checks import AUDIT
@@ -12,6 +12,8 @@ from credit.bookings.rpc import BookingService
 from credit.exports.rpc import ExportService
 from credit.holds import sweep as expiry
 from credit.holds.rpc import HoldService, authorizer
+from credit.invoices import store
+from credit.invoices.model import Mark
 from credit.invoices.rpc import InvoiceService
 from credit.limits import sweep as limits
 from credit.merges import sweep as merges
@@ -24,6 +26,7 @@ from credit.settings import Settings
 from credit.statements.rpc import StatementService
 from kit.events import Consumer
 from kit.runtime import Database, Runtime, Service
+from kit.sweep import shown
 from langganan.credit.v1 import (
     accounts_pb2_grpc,
     allowances_pb2_grpc,
@@ -73,6 +76,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
             notices.sweep(policies, settings.notice_hour),
             limits.sweep(policies),
             merges.sweep(),
+            shown("exceptions", metrics.EXCEPTIONS_OPEN, store.open_exceptions, Mark),
         ],
         audit=AUDIT,
         batchers=[batcher],

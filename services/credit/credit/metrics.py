@@ -36,6 +36,13 @@ WRITE_OFFS = Counter("langganan_credit_write_offs_total", "Invoices of which the
 MERGED = Counter("langganan_credit_merges_total", "Accounts moved into that of a surviving customer")
 REMINDERS = Counter("langganan_credit_reminders_total", "Reminders by hand: DUE or OVERDUE", ["kind"])
 NOTICES = Counter("langganan_credit_notices_total", "Notices of what is owed: DUE or OVERDUE", ["kind"])
+NOTICES_LATE = Gauge(
+    "langganan_credit_notices_late_seconds",
+    "Business seconds since the longest waiting customer should have been told what is owed; 0: all are told",
+)
+EXCEPTIONS_OPEN = Gauge(
+    "langganan_credit_exceptions_open", "What staff must still look at, by what is amiss", ["kind"]
+)
 PLUGIN_SECONDS = Histogram(
     "langganan_credit_plugin_seconds",
     "Seconds that a plugin takes for one decision, inside a transaction",

@@ -569,6 +569,8 @@ CREATE INDEX invoice_exceptions_newest ON public.invoice_exceptions USING btree 
 
 CREATE INDEX invoice_exceptions_of_customer ON public.invoice_exceptions USING btree (merchant_id, customer_id, invoice_id);
 
+CREATE INDEX invoice_exceptions_open ON public.invoice_exceptions USING btree (kind) WHERE (resolved_at IS NULL);
+
 CREATE UNIQUE INDEX invoice_exceptions_request ON public.invoice_exceptions USING btree (merchant_id, request_id) WHERE (request_id IS NOT NULL);
 
 CREATE INDEX invoices_due ON public.invoices USING btree (due_on, merchant_id, customer_id) WHERE (settled_at IS NULL);

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
 
-from customers import events
+from customers import events, metrics
 from customers.audit.checks import audit_of
 from customers.contacts.reading import Found, Inquiry, find_contacts
 from customers.contacts.rpc import ContactService
@@ -25,6 +25,7 @@ from customers.profiles.identify import Candidate, Identifier, Question
 from customers.profiles.limit import MissLimit
 from customers.profiles.rpc import CustomerService
 from customers.profiles.writing import Profiles
+from customers.purchases import exceptions
 from customers.purchases import rpc as purchases_rpc
 from customers.settings import Settings
 from customers.vault import read
@@ -36,7 +37,7 @@ from kit import db, plugins
 from kit.batch import Batcher
 from kit.events import Consumer, Handler
 from kit.runtime import Database, Runtime, Service
-from kit.sweep import Sweep
+from kit.sweep import Sweep, shown
 from langganan.customers.v1 import (
     contacts_pb2_grpc,
     merchants_pb2_grpc,
@@ -110,6 +111,12 @@ async def build(runtime: Runtime[Settings]) -> Service:
         sweeps=[
             *sweeps(settings, pool, vault, profiles),
             Sweep("erasures", settings.erasure_sweep_interval_s, io=erasures.sweep),
+            shown(
+                "exceptions",
+                metrics.PURCHASE_EXCEPTIONS_OPEN,
+                exceptions.open_by_reason,
+                exceptions.REASONS,
+            ),
         ],
         batchers=[recording, identifying, inquiring],
         audit=audit_of(pool, vault.pool),

@@ -20,6 +20,15 @@ VAULT_COMPLETED = Counter(
 VAULT_WITHDRAWN = Counter(
     "langganan_customers_vault_withdrawn_total", "Vault records withdrawn: their customer never came to be"
 )
+VAULT_AGE = Gauge(
+    "langganan_customers_vault_pending_age_seconds",
+    "Seconds that the oldest change of the vault waits to be known to the customers database; 0: none does",
+)
+ERASURE_AGE = Gauge(
+    "langganan_customers_erasure_age_seconds",
+    "Business seconds since the oldest erasure not yet done was asked for, by how far it has come; 0: none",
+    ["state"],
+)
 ERASED = Counter("langganan_customers_erased_total", "Customers whose erasure came to its end")
 ERASURES_OPEN = Gauge("langganan_customers_erasures_open", "Erasures asked for and not yet done", ["state"])
 PURCHASES = Counter(
@@ -27,5 +36,8 @@ PURCHASES = Counter(
 )
 PURCHASE_EXCEPTIONS = Counter(
     "langganan_customers_purchase_exceptions_total", "Sales that staff should look at", ["reason"]
+)
+PURCHASE_EXCEPTIONS_OPEN = Gauge(
+    "langganan_customers_purchase_exceptions_open", "Sales that staff should still look at", ["reason"]
 )
 RETURNS = Counter("langganan_customers_returns_total", "Returns recorded", ["reason"])

@@ -8,7 +8,7 @@ from kit import plugins
 from kit.batch import Batcher
 from kit.events import Consumer, Handler
 from kit.runtime import Database, Runtime, Service
-from kit.sweep import Sweep
+from kit.sweep import Sweep, shown
 from langganan.events.v1 import customers_pb2, purchases_pb2
 from langganan.loyalty.v1 import (
     accounts_pb2_grpc,
@@ -18,6 +18,7 @@ from langganan.loyalty.v1 import (
     redemptions_pb2_grpc,
     tiers_pb2_grpc,
 )
+from loyalty import metrics
 from loyalty.accounts import sweep as days
 from loyalty.accounts.handlers import CustomerHandlers, lock
 from loyalty.accounts.rpc import AccountService
@@ -30,8 +31,9 @@ from loyalty.programs.store import Programs
 from loyalty.purchases import returned
 from loyalty.purchases.completed import Completed
 from loyalty.redemptions import sweep as lapses
+from loyalty.redemptions.model import MARKS
 from loyalty.redemptions.rpc import RedemptionService
-from loyalty.redemptions.store import Reservations
+from loyalty.redemptions.store import Reservations, open_exceptions
 from loyalty.settings import Settings
 from loyalty.tiers import plugins as tiers
 from loyalty.tiers.rpc import TierService
@@ -87,6 +89,7 @@ async def build(runtime: Runtime[Settings]) -> Service:
         sweeps=[
             Sweep(lapses.NAME, settings.sweep_s, run=lapses.run, waiting=lapses.waiting),
             Sweep(days.NAME, settings.sweep_s, run=days.Days(programs).run),
+            shown("exceptions", metrics.EXCEPTIONS_OPEN, open_exceptions, MARKS),
         ],
         audit=AUDIT,
         batchers=[batcher],

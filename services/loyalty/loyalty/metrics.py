@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from kit.metrics import SECONDS
 
@@ -12,6 +12,9 @@ RESERVATIONS = Counter(
 )
 EXCEPTIONS = Counter(
     "langganan_loyalty_exceptions_total", "Points tenders booked without leave, by mark", ["mark"]
+)
+EXCEPTIONS_OPEN = Gauge(
+    "langganan_loyalty_exceptions_open", "Points tenders that staff must still look at, by mark", ["mark"]
 )
 NOTICED = Counter("langganan_loyalty_noticed_lots_total", "Lots told of before they expire")
 RESERVATIONS_EXPIRED = Counter(

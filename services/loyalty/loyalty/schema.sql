@@ -393,6 +393,8 @@ CREATE INDEX purchases_time ON public.purchases USING btree (merchant_id, custom
 
 CREATE INDEX redemption_exceptions_of_customer ON public.redemption_exceptions USING btree (merchant_id, customer_id, exception_id);
 
+CREATE INDEX redemption_exceptions_open ON public.redemption_exceptions USING btree (mark) WHERE (resolved_at IS NULL);
+
 CREATE INDEX redemption_exceptions_time ON public.redemption_exceptions USING btree (merchant_id, occurred_at DESC, exception_id DESC);
 
 CREATE INDEX reservations_customer ON public.reservations USING btree (merchant_id, customer_id);

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 MESSAGES_MADE = Counter("langganan_notify_messages_made_total", "Messages stored, by kind", ["kind"])
 MESSAGES_FINISHED = Counter(
     "langganan_notify_messages_finished_total",
-    "Messages sent, skipped or given up",
-    ["kind", "state", "reason"],
+    "Messages sent, skipped or given up; the channel is empty where none had been chosen",
+    ["kind", "state", "reason", "channel"],
 )
 ATTEMPTS_FAILED = Counter(
     "langganan_notify_attempts_failed_total",
@@ -31,6 +31,12 @@ OCCASIONS_ASKED = Counter(
     "langganan_notify_occasions_asked_total",
     "Times a merchant's occasion was asked for, by outcome",
     ["occasion", "outcome"],
+)
+OCCASION_ASKED = Gauge(
+    "langganan_notify_occasion_asked_seconds",
+    "When an occasion was last asked for, of the merchant of whom that is longest ago: business Unix time, "
+    "0: never",
+    ["occasion"],
 )
 SEND_SECONDS = Histogram(
     "langganan_notify_send_seconds", "Seconds that a channel took for one message", ["channel"]

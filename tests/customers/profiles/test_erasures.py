@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,7 @@ from google.type.money_pb2 import Money
 
 from credit.app import build as build_credit
 from credit.settings import Settings as CreditSettings
+from customers import metrics
 from customers.app import build
 from customers.erasures import outside, store
 from customers.erasures.balance import Balances
@@ -304,8 +306,11 @@ async def test_while_credit_is_away_everything_stays_and_the_sweep_goes_on_later
     away = steps_of(house, profiles, "127.0.0.1:9")
     assert (await away.erase(wish(desk, made.customer_id))).state == store.ASKED
     assert (await away.advance((desk.merchant, made.customer_id))).state == store.ASKED
+    await away.sweep(house.run.clock.now() + timedelta(hours=2))
+    assert metrics.ERASURE_AGE.labels(store.ASKED)._value.get() >= 7_200
     assert [m.status for m in await desk.identify(phone=number)] == [profiles_pb2.CUSTOMER_STATUS_ACTIVE]
     assert await swept(desk) == 1
+    assert metrics.ERASURE_AGE.labels(store.ASKED)._value.get() == 0
     assert await desk.identify(phone=number) == []
 
 

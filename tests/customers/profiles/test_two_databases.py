@@ -13,6 +13,7 @@ import pytest
 from google.type.date_pb2 import Date
 
 import customers
+from customers import metrics
 from kit.events import Outgoing
 from kit.logs import scrub
 from langganan.events.v1 import loyalty_pb2
@@ -115,6 +116,7 @@ async def test_an_update_whose_predecessor_somebody_else_holds_waits_for_it(
     made = await desk.create("Budi")
     await dying(desk.change(made.customer_id, city="Solo"))
     await dying(desk.change(made.customer_id, province="Jawa Tengah"))
+    await house.vault.execute("UPDATE pending SET made_at = made_at - interval '1 hour'")
     async with house.vault.acquire() as other:
         transaction = other.transaction()
         await transaction.start()
@@ -125,6 +127,9 @@ async def test_an_update_whose_predecessor_somebody_else_holds_waits_for_it(
         assert [f.revision for f in await desk.facts(made.customer_id)] == [1]
         await transaction.rollback()
     await sweep()
+    assert metrics.VAULT_AGE._value.get() >= 3_600, "half done until this look"
+    await sweep()
+    assert metrics.VAULT_AGE._value.get() == 0
     after = await desk.get(made.customer_id)
     assert (after.city, after.province) == ("Solo", "Jawa Tengah")
     assert [f.revision for f in await desk.facts(made.customer_id)] == [1, 2, 3]

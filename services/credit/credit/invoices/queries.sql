@@ -161,6 +161,12 @@ FROM unnest(:merchants::text[], :exception_ids::uuid[], :notes::text[], :at::tim
     AS v (merchant_id, exception_id, note, resolved_at)
 WHERE x.merchant_id = v.merchant_id AND x.exception_id = v.exception_id AND x.resolved_at IS NULL;
 
+-- name: open_exceptions
+-- How many exceptions are open, by what is amiss; of more than 100,000 the first ones.
+SELECT kind, count(*) AS many
+FROM (SELECT kind FROM invoice_exceptions WHERE resolved_at IS NULL LIMIT 100000) AS x
+GROUP BY kind;
+
 -- name: exceptions_page
 -- A page of exceptions, newest first.
 SELECT *

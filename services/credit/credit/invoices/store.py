@@ -226,6 +226,11 @@ async def resolve_authorised(conn: db.Conn, found: Sequence[Authorised]) -> None
     )
 
 
+async def open_exceptions(conn: db.Conn) -> dict[str, int]:
+    """Return how many exceptions are open, by what is amiss."""
+    return {row["kind"]: row["many"] async for row in queries.open_exceptions(conn)}
+
+
 async def exceptions_page(
     conn: db.Conn, merchant_id: str, *, customer_id: str, include_resolved: bool, before: Before, size: int
 ) -> list[Marked]:

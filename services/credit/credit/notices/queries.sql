@@ -58,7 +58,7 @@ own AS (
     ) AS i
 )
 
-SELECT a.merchant_id, a.customer_id
+SELECT a.merchant_id, a.customer_id, a.time_zone
 FROM (
     SELECT merchant_id, customer_id FROM usual
     UNION

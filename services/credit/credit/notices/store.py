@@ -13,13 +13,13 @@ from kit import db
 queries = db.load(__file__)
 
 
-async def claim(conn: db.Conn, days: Sequence[Day], steps: Ladders, size: int) -> set[Key]:
-    """Lock up to `size` accounts of which something is to be said on these local days.
+async def claim(conn: db.Conn, days: Sequence[Day], steps: Ladders, size: int) -> dict[Key, str]:
+    """Lock up to `size` accounts of which something is to be said on these local days; return their zones.
 
     Read only in a later statement: it alone sees what the last holder of a lock committed.
     """
     rows = queries.claim(conn, **claim_columns(days, steps), size=size)
-    return {Key(r["merchant_id"], r["customer_id"]) async for r in rows}
+    return {Key(r["merchant_id"], r["customer_id"]): r["time_zone"] async for r in rows}
 
 
 def claim_columns(days: Sequence[Day], steps: Ladders) -> dict[str, list[Any]]:

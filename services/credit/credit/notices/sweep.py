@@ -33,12 +33,16 @@ async def give(conn: db.Conn, policies: Policies, hour: int, now: datetime) -> i
     """Give up to CLAIM_MAX notices, each under its account's lock, and return how many."""
     days = begun(hour, await accounts.zones(conn), now)
     if not days:
+        metrics.NOTICES_LATE.set(0)
         return 0
     steps = await ladders(conn, policies, hour, now)
-    keys = await store.claim(conn, days, steps, CLAIM_MAX)
-    if not keys:
+    zones = await store.claim(conn, days, steps, CLAIM_MAX)
+    begins = {day.zone: day.begins for day in days}
+    since = min((begins[zone] for zone in zones.values()), default=now)
+    metrics.NOTICES_LATE.set((now - since).total_seconds())
+    if not zones:
         return 0
-    return await apart(conn, NAME, sorted(keys), lambda some: _give(conn, some, steps, now))
+    return await apart(conn, NAME, sorted(zones), lambda some: _give(conn, some, steps, now))
 
 
 async def ladders(conn: db.Conn, policies: Policies, hour: int, now: datetime) -> Ladders:

@@ -78,5 +78,5 @@ ORDER BY merchant_id, customer_id
 LIMIT :size;
 
 -- name: open
--- How many are on their way, by state.
-SELECT state, count(*) AS erasures FROM erasures WHERE erased_at IS NULL GROUP BY state;
+-- How many are on their way and since when the oldest is, by state.
+SELECT state, count(*) AS erasures, min(asked_at) AS since FROM erasures WHERE erased_at IS NULL GROUP BY state;

@@ -128,7 +128,6 @@ class Erasures:
 
     async def sweep(self, now: datetime) -> int:
         """Carry on what waits or what a crash left; return how many came to their end."""
-        del now  # a lease is wall time
         async with db.transaction(self._pool) as conn:
             keys = await store.claim(conn, self.retry_s, _CLAIM_MAX)
         ended = 0
@@ -138,6 +137,7 @@ class Erasures:
             except DomainError as error:
                 log.warning("erasure_waits", merchant=key[0], customer=key[1], why=error.message)
         async with self._pool.acquire(timeout=5) as conn:
-            for state, number in (await store.open_by_state(conn)).items():
+            for state, (number, since) in (await store.open_by_state(conn, now)).items():
                 metrics.ERASURES_OPEN.labels(state).set(number)
+                metrics.ERASURE_AGE.labels(state).set((now - since).total_seconds())
         return ended

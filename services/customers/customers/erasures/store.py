@@ -173,7 +173,7 @@ async def claim(conn: db.Conn, lease_s: float, size: int) -> list[Key]:
     return sorted((row["merchant_id"], row["customer_id"]) for row in rows)
 
 
-async def open_by_state(conn: db.Conn) -> dict[str, int]:
-    """Return how many erasures are on their way, by state."""
-    counted = {ASKED: 0, OPEN_BALANCE: 0, ERASING: 0}
-    return counted | {row["state"]: row["erasures"] async for row in queries.open(conn)}
+async def open_by_state(conn: db.Conn, now: datetime) -> dict[str, tuple[int, datetime]]:
+    """Return how many erasures are on their way and since when the oldest is (none: `now`), by state."""
+    counted = dict.fromkeys((ASKED, OPEN_BALANCE, ERASING), (0, now))
+    return counted | {row["state"]: (row["erasures"], row["since"]) async for row in queries.open(conn)}

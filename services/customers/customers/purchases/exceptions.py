@@ -71,6 +71,11 @@ async def write(conn: Conn, noticed: Sequence[Noticed]) -> None:
     )
 
 
+async def open_by_reason(conn: Conn) -> dict[str, int]:
+    """Return how many exceptions are open, by reason."""
+    return {row["reason"]: row["many"] async for row in queries.open_exceptions(conn)}
+
+
 async def reasons_of(
     conn: Conn, purchases: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[str, ...]]:

@@ -106,6 +106,12 @@ UPDATE purchase_exceptions
 SET resolution = :resolution, resolved_by = :resolved_by, resolved_at = :now
 WHERE merchant_id = :merchant_id AND exception_id = :exception_id::uuid;
 
+-- name: open_exceptions
+-- How many exceptions are open, by reason; of more than 100,000 the first ones.
+SELECT reason, count(*) AS many
+FROM (SELECT reason FROM purchase_exceptions WHERE resolved_at IS NULL LIMIT 100000) AS x
+GROUP BY reason;
+
 -- name: list_open_exceptions
 -- A page of those that are not resolved, newest first.
 SELECT * FROM purchase_exceptions

@@ -57,6 +57,11 @@ async def settle(conn: db.Conn, done: Sequence[Pending]) -> None:
     )
 
 
+async def oldest_s(conn: db.Conn) -> float:
+    """Return for how many seconds of wall time the oldest half-done write has been one; 0: there is none."""
+    return float(await queries.oldest_pending(conn))
+
+
 async def claim(conn: db.Conn, complete_after_s: float, withdraw_after_s: float, size: int) -> list[Pending]:
     """Claim half-done writes that nobody has touched for so many seconds of wall time."""
     rows = [

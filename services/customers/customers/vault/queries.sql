@@ -210,6 +210,10 @@ DELETE FROM pending AS p
 USING unnest(:merchants::text[], :customers::text[], :versions::bigint[]) AS d (merchant_id, customer_id, version)
 WHERE p.merchant_id = d.merchant_id AND p.customer_id = d.customer_id AND p.version <= d.version;
 
+-- name: oldest_pending$
+-- For how many seconds the oldest half-done write has been half done. The table holds but what is.
+SELECT coalesce(extract(EPOCH FROM clock_timestamp() - min(made_at)), 0)::float8 FROM pending;
+
 -- name: claim_pending
 -- Writes that somebody left half done; touching them is the claim.
 UPDATE pending AS p SET touched_at = clock_timestamp()

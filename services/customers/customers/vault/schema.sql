@@ -90,7 +90,8 @@ CREATE TABLE public.pending (
     customer_id text NOT NULL,
     version bigint NOT NULL,
     change jsonb NOT NULL,
-    touched_at timestamp with time zone DEFAULT now() NOT NULL
+    touched_at timestamp with time zone DEFAULT now() NOT NULL,
+    made_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 CREATE TABLE public.people (

@@ -41,6 +41,7 @@ class HalfDone:
         """Work on up to 200 half-done writes; return how many were completed or withdrawn."""
         del now  # a lease is wall time
         async with db.transaction(self._pool) as conn:
+            metrics.VAULT_AGE.set(await pendings.oldest_s(conn))
             claimed = await pendings.claim(conn, self._complete_after_s, self._withdraw_after_s, CLAIM_MAX)
         if not claimed:
             return 0

@@ -91,6 +91,12 @@ from unnest(
 )
 on conflict do nothing;
 
+-- name: open_exceptions
+-- How many exceptions are open, by mark; of more than 100,000 the first ones.
+select mark, count(*) as many
+from (select mark from redemption_exceptions where resolved_at is null limit 100000) as x
+group by mark;
+
 -- name: page_of_exceptions
 -- Exceptions newest first, from a position on.
 select *

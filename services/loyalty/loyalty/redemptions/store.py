@@ -287,6 +287,11 @@ class Listed:
     marked: Marked
 
 
+async def open_exceptions(conn: Conn) -> dict[str, int]:
+    """Return how many exceptions are open, by mark."""
+    return {row["mark"]: row["many"] async for row in _queries.open_exceptions(conn)}
+
+
 async def insert_exceptions(conn: Conn, made: Sequence[Listed]) -> None:
     """List tenders that were booked without leave."""
     if made:

@@ -101,7 +101,7 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> int:
     for row in made:
         metrics.MESSAGES_MADE.labels(row["kind"]).inc()
         if row["state"] in FINAL:
-            metrics.MESSAGES_FINISHED.labels(row["kind"], row["state"], row["reason"]).inc()
+            metrics.MESSAGES_FINISHED.labels(row["kind"], row["state"], row["reason"], "").inc()
     await _replace_older(conn, [row for row in made if row["family"]])
     return len(made)
 
@@ -118,7 +118,7 @@ async def _replace_older(conn: db.Conn, made: Sequence[Any]) -> None:
         message_ids=[r["message_id"] for r in made],
     )
     async for row in rows:
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED).inc()
+        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, "").inc()
 
 
 _INSERTED = (
@@ -269,7 +269,7 @@ async def _skip_overtaken(conn: db.Conn, done: Sequence[tuple[Claimed, Outcome]]
         message_ids=[c.message_id for c in waiting],
     )
     async for row in rows:
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED).inc()
+        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, "").inc()
 
 
 async def unfinished(conn: db.Conn) -> int:
@@ -283,7 +283,7 @@ async def erase(conn: db.Conn, erased: Sequence[tuple[Customer, datetime]]) -> N
     columns = {**_columns(c for c, _ in erased), "erased": [at for _, at in erased]}
     await _queries.erase_recipients(conn, **columns)
     async for row in _queries.skip_messages_of_erased(conn, **columns):
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.CUSTOMER_ERASED).inc()
+        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.CUSTOMER_ERASED, "").inc()
 
 
 async def merge(conn: db.Conn, merged: Sequence[tuple[Customer, str]]) -> None:

@@ -120,5 +120,7 @@ def _count(done: Sequence[Attempt], written: Sequence[Attempt]) -> None:
     wall = datetime.now(UTC)
     for claimed, outcome in written:
         if outcome.state in model.FINAL:
-            metrics.MESSAGES_FINISHED.labels(claimed.kind, outcome.state, outcome.reason).inc()
+            metrics.MESSAGES_FINISHED.labels(
+                claimed.kind, outcome.state, outcome.reason, outcome.channel
+            ).inc()
             metrics.WAIT_SECONDS.labels(claimed.kind).observe((wall - claimed.made_at).total_seconds())

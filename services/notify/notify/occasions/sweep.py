@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
@@ -19,6 +19,7 @@ from notify.occasions.plugins import MonthDay, Occasion
 
 log = structlog.get_logger()
 _MERCHANTS_AT_ONCE = 200
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class OccasionsUnavailable(Exception):
@@ -46,20 +47,21 @@ class Occasions:
         """
         done, unavailable = 0, 0
         for occasion in self._occasions.values():
-            after = ""
+            after, oldest = "", now
             while True:
                 async with self._pool.acquire(timeout=5) as conn:
                     merchants = await store.rounds(conn, occasion.name, after, _MERCHANTS_AT_ONCE)
                 for merchant_id, asked_at in merchants:
-                    if not model.due(asked_at, now, self._every):
-                        continue
-                    if await self._ask(occasion, merchant_id, now):
-                        done += 1
-                    else:
+                    if model.due(asked_at, now, self._every):
+                        if await self._ask(occasion, merchant_id, now):
+                            done += 1
+                            continue
                         unavailable += 1
+                    oldest = min(oldest, asked_at or _NEVER)
                 if len(merchants) < _MERCHANTS_AT_ONCE:
                     break
                 after = merchants[-1][0]
+            metrics.OCCASION_ASKED.labels(occasion.name).set(oldest.timestamp())
         if unavailable:
             raise OccasionsUnavailable(f"{unavailable} could not be asked for")
         return done
