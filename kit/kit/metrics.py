@@ -43,6 +43,11 @@ POOL_WAIT = Histogram(
     buckets=SECONDS,
 )
 
+CLOCK_SKEW = Gauge(
+    "langganan_clock_skew_seconds",
+    "Seconds that this machine's wall clock is ahead of the database's at least; negative: behind",
+)
+
 SWEEP_DONE = Counter("langganan_sweep_done_total", "Things done by a sweep", ["sweep"])
 SWEEP_FAILED = Counter("langganan_sweep_failed_total", "Rounds of a sweep that failed", ["sweep"])
 SWEEP_LOOKED = Gauge(

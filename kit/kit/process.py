@@ -19,7 +19,7 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
-from kit import audit, http, logs, metrics, migrate, operate, trace
+from kit import audit, http, logs, metrics, migrate, operate, standing, trace
 from kit.db import LOST
 from kit.errors import DomainError
 from kit.events import Consumer, Relay, Speaker, outbox, progress
@@ -121,10 +121,15 @@ class Process:
     def __init__(
         self, runtime: Runtime[ServiceSettings], build: Build, databases: Sequence[Database]
     ) -> None:
-        self._runtime, self._build, self._databases = runtime, build, databases
+        self._runtime, self._build = runtime, build
         self._status = http.Status()
         self._health = Health()
         self._stop = asyncio.Event()
+        self._known = {
+            getattr(runtime.settings, one.url_setting): (one.url_setting, migrate.newest(one.folders))
+            for one in databases
+        }
+        self._outgrown = False
         self._sweepers: list[Sweeper] = []
         self._relay: Relay | None = None
         self._service: Service | None = None
@@ -191,7 +196,7 @@ class Process:
         for close in service.close:
             await close()
         log.info("stopped")
-        return 1 if failed else 0
+        return 1 if failed or self._outgrown else 0
 
     def _start_work(self, service: Service) -> None:
         settings = self._runtime.settings
@@ -214,25 +219,15 @@ class Process:
             self._tasks.append(asyncio.create_task(sweeper.run(), name=f"sweep-{sweep.name}"))
 
     async def _wait_for_schema(self) -> bool:
-        """Wait until every database has this build's version or a newer one; False when told to stop.
-
-        Newer is fine: a migration only adds what the build before it can live with (expand, then contract).
-        """
-        for database in self._databases:
-            known = migrate.newest(database.folders)
-            url = getattr(self._runtime.settings, database.url_setting)
-            while not self._stop.is_set():
-                try:
-                    found = await migrate.version(url)
-                except (*LOST, asyncpg.PostgresError) as error:
-                    found = type(error).__name__
-                else:
-                    if found >= known:
-                        break
-                self._status.not_ready["start"] = f"schema {known} of {database.url_setting}, found {found}"
-                log.warning("waiting_for_schema", database=database.url_setting, known=known, found=found)
-                await asyncio.wait([asyncio.ensure_future(self._stop.wait())], timeout=_PULSE_S)
-        return not self._stop.is_set()
+        """Wait until this build can run on every database; False when told to stop."""
+        while not self._stop.is_set():
+            why = await standing.why_not(self._known)
+            if not why:
+                return True
+            self._status.not_ready["start"] = why
+            log.warning("waiting_for_schema", why=why)
+            await asyncio.wait([asyncio.ensure_future(self._stop.wait())], timeout=_PULSE_S)
+        return False
 
     async def _pulse(self) -> None:
         """Each second: the loop turns; the database and, for a worker, the broker answer or do not."""
@@ -244,17 +239,19 @@ class Process:
 
     async def _look_around(self, service: Service) -> None:
         waiting = self._status.not_ready
-        for number, pool in enumerate(self._runtime.pools):
+        for number, (pool, url) in enumerate(self._runtime.pools.items()):
             metrics.POOL_SIZE.labels(str(number)).set(pool.get_size())
             metrics.POOL_BUSY.labels(str(number)).set(pool.get_size() - pool.get_idle_size())
             try:
                 with metrics.POOL_WAIT.labels(str(number)).time():
                     conn = await pool.acquire(timeout=2)
                 try:
-                    await conn.fetchval("SELECT 1", timeout=2)
+                    ahead, floor = await standing.look(conn)
                 finally:
                     await pool.release(conn)
+                metrics.CLOCK_SKEW.set(ahead)
                 waiting.pop(f"database-{number}", None)
+                self._mind_floor(url, floor)
             except (*LOST, asyncpg.PostgresError) as error:
                 waiting[f"database-{number}"] = type(error).__name__
         if self._runtime.works:
@@ -265,6 +262,14 @@ class Process:
         if self._built is not None and serving != self._said_serving:
             self._said_serving = serving
             await self._built.say(serving)
+
+    def _mind_floor(self, url: str, floor: str) -> None:
+        """End where a database has moved on without this build; started again, it waits."""
+        name, known = self._known.get(url, ("", floor))
+        if floor > known and not self._outgrown:
+            self._outgrown = True
+            log.error("schema_outgrew_build", database=name, floor=floor, known=known)
+            self._stop.set()
 
     def _sent(self) -> int:
         return self._relay.sent if self._relay else 0

@@ -68,7 +68,7 @@ class Runtime(Generic[AnySettings]):
     settings: AnySettings
     clock: Clock
     role: str = "all"
-    pools: list[db.Pool] = field(default_factory=list)
+    pools: dict[db.Pool, str] = field(default_factory=dict)  # and the URL that each was opened with
 
     @property
     def serves(self) -> bool:
@@ -88,14 +88,15 @@ class Runtime(Generic[AnySettings]):
     async def pool(self, url: str | None = None, maximum: int | None = None) -> db.Pool:
         """Open a pool on `url` (the service's database unless given), closed with the process."""
         settings = self.settings
+        url = url or settings.database_url
         pool = await db.create_pool(
-            url or settings.database_url,
+            url,
             minimum=settings.pool_min,
             maximum=maximum or settings.pool_max,
             lock_timeout_ms=settings.lock_timeout_ms,
             name=f"langganan-{self.name}-{self.role}",
         )
-        self.pools.append(pool)
+        self.pools[pool] = url
         return pool
 
 

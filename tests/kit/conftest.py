@@ -22,6 +22,7 @@ from kit.events import Consumer, Handler, NotYet, Outgoing, Received, publish, t
 from kit.events.envelope import as_record
 from kit.testing import eventually
 from tests.kit.items import gateway  # noqa: F401  a fixture of this folder
+from tests.kit.tiny import bare_database, idle_tiny, tiny  # noqa: F401  fixtures of this folder
 
 TABLES = """
 create table accounts (merchant_id text, key text, primary key (merchant_id, key));

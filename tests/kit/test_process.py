@@ -2,120 +2,32 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import asyncpg
-import pytest
 
 from kit import clock
-from kit.broker import Broker
-from kit.events import topics
-from kit.migrate import KIT_FOLDER, migrate
+from kit.migrate import KIT_FOLDER, migrate, newest
 from kit.testing import eventually
 from kit.testing.plugin import NewDatabase
-from local.part import free_port
-
-TINY = Path(__file__).with_name("tiny_service.py")
-
-
-class Tiny:
-    """The smallest service in a process of its own."""
-
-    def __init__(self, env: dict[str, str], port: int, log: Path) -> None:
-        self._env, self._port, self.log = env, port, log
-        self.process: asyncio.subprocess.Process
-
-    async def start(self) -> None:
-        """Start it in the role that does everything."""
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, str(TINY), "all", env={**os.environ, **self._env}, stdout=log, stderr=log
-            )
-
-    def ask(self, path: str) -> tuple[int, Any]:
-        """Return (status, body) of an HTTP path; (0, reason) when nobody answers."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=12) as answer:
-                text = answer.read().decode()
-                return answer.status, text if path == "/metrics" else json.loads(text)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.loads(error.read())
-        except OSError as error:
-            return 0, str(error)
-
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """Run a command of the service; return (exit code, what it printed)."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            str(TINY),
-            *arguments,
-            env={**os.environ, **self._env},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return process.returncode, output.decode()
-
-    async def becomes(self, path: str, status: int, within: float = 20) -> Any:
-        """Wait until a path answers with a status; return its body."""
-
-        async def look() -> Any:
-            code, body = await asyncio.to_thread(self.ask, path)
-            return (body,) if code == status else None
-
-        return (await eventually(look, within=within, every=0.1))[0]
-
-
-@pytest.fixture
-async def bare_database(postgres_url: str) -> AsyncIterator[str]:
-    name = f"tiny_{os.getpid()}"
-    conn = await asyncpg.connect(postgres_url)
-    await conn.execute(f"CREATE DATABASE {name}")
-    yield postgres_url.rsplit("/", 1)[0] + f"/{name}"
-    await conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await conn.close()
-
-
-@pytest.fixture
-async def tiny(bare_database: str, kafka_bootstrap: str, tmp_path: Path) -> AsyncIterator[Tiny]:
-    prefix = f"p{os.getpid()}-"
-    await topics.ensure(Broker(kafka_bootstrap), topics.house(prefix, partitions=2, replication=1))
-    clock.move(tmp_path / "clock", datetime(2026, 1, 1, tzinfo=UTC))
-    port = free_port()
-    env = {
-        "DATABASE_URL": bare_database,
-        "KAFKA_BOOTSTRAP": kafka_bootstrap,
-        "TOPIC_PREFIX": prefix,
-        "HTTP_PORT": str(port),
-        "CLOCK_FILE": str(tmp_path / "clock"),
-    }
-    tiny = Tiny(env, port, tmp_path / "log")
-    await tiny.start()
-    yield tiny
-    if tiny.process.returncode is None:
-        tiny.process.kill()
-        await tiny.process.wait()
+from tests.kit.tiny import Tiny
 
 
 async def test_a_process_waits_for_its_schema_settles_tells_the_truth_and_ends_cleanly(
     tiny: Tiny, bare_database: str, tmp_path: Path, new_database: NewDatabase, postgres_url: str
 ) -> None:
     waiting = await tiny.becomes("/ready", 503)
-    assert await eventually(lambda: "schema 2026" in str(tiny.ask("/ready")[1]), within=15), waiting
+    why = f"database_url needs schema {newest([KIT_FOLDER])}, found none: run migrate of this build"
+    assert await eventually(lambda: why in str(tiny.ask("/ready")[1]), within=15), waiting
     assert (await tiny.becomes("/live", 200))["live"], "waiting is living"
+    assert (await tiny.health(""), await tiny.health("live")) == ("NOT_SERVING", "SERVING")
 
     await migrate(bare_database, [KIT_FOLDER])
     await tiny.becomes("/ready", 200)
+    assert (await tiny.health(""), await tiny.health("live")) == ("SERVING", "SERVING")
+    assert abs(_metric(tiny.ask("/metrics")[1], "langganan_clock_skew_seconds")) < 1.0
     await tiny.becomes("/settled", 200)
     sent = "langganan_relay_sent_total"
     assert _metric(tiny.ask("/metrics")[1], sent) == 1.0
@@ -131,6 +43,7 @@ async def test_a_process_waits_for_its_schema_settles_tells_the_truth_and_ends_c
     down = await tiny.becomes("/ready", 503)
     assert "database-0" in down["waiting_for"]
     assert (await tiny.becomes("/live", 200))["live"], "a dead database restarts nobody"
+    assert (await tiny.health(""), await tiny.health("live")) == ("NOT_SERVING", "SERVING")
     await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await admin.close()
     await tiny.becomes("/ready", 200)

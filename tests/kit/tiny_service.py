@@ -1,5 +1,6 @@
 """The smallest service: the kit's own tables, one sweep, no RPC of its own. Run by test_process.py."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -62,4 +63,6 @@ async def build(runtime: Runtime[ServiceSettings]) -> Service:
 
 
 if __name__ == "__main__":
-    main("tiny", ServiceSettings, build, [Database("database_url", (KIT_FOLDER,))])
+    # A newer build is one that knows another folder of migrations.
+    newer = [Path(folder) for folder in os.environ.get("TINY_MIGRATIONS", "").split(":") if folder]
+    main("tiny", ServiceSettings, build, [Database("database_url", (KIT_FOLDER, *newer))])
