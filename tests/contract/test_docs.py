@@ -20,6 +20,21 @@ def test_every_test_that_a_document_names_exists() -> None:
     assert not named - defined
 
 
+def test_the_ten_first_invariants_have_a_test_a_query_and_an_alert_that_exist() -> None:
+    rules = "".join(path.read_text() for path in (ROOT / "deploy/monitoring/rules").glob("*.yaml"))
+    alerts = set(re.findall(r"- alert: (\w+)", rules))
+    page = (ROOT / "docs/invariants.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(rows) >= 10
+    for number, (_, _, tests, queries, told) in enumerate(rows, 1):
+        named = set(re.findall(r"`(\w+)`", told))
+        assert not named - alerts, f"alerts of invariant {number}"
+        if number <= 10:
+            assert "`test_" in tests, f"a test of invariant {number}"
+            assert "`" in queries, f"a query of invariant {number}"
+            assert named, f"an alert of invariant {number}"
+
+
 def anchors(document: Path) -> set[str]:
     """What a link may name after the # of a page: its headings, as the forge that shows it writes them."""
     prose = re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)

@@ -425,6 +425,23 @@ async def test_a_restored_copy_forgets_again_whom_the_list_kept_outside_names(
     assert (await types(desk, made.customer_id))[-1] == "CustomerErased"
 
 
+async def test_a_record_of_the_vault_that_customers_lost_is_destroyed_by_a_line_of_the_list(
+    house: Any, desk: Any, profiles: Any, point: Any, number: str
+) -> None:
+    lost = await desk.create("Budi", point(number))
+    await house.run.pool.execute("DELETE FROM customers WHERE customer_id = $1", lost.customer_id)
+    line = {
+        "merchant_id": desk.merchant,
+        "customer_id": lost.customer_id,
+        "reason": "RESTORED",
+        "asked_at": "2026-03-02T10:00:00Z",
+    }
+    assert await outside.apply(steps_of(house, profiles), iter([line])) == (0, 1)
+    assert await desk.count_vault("people") == 0
+    again = await desk.create("Budi", point(number))
+    assert [m.customer_id for m in await desk.identify(phone=number)] == [again.customer_id]
+
+
 Copy = list[tuple[Any, str, str]]
 
 
