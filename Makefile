@@ -106,6 +106,10 @@ images: setup ## Build the images with buildah (TAG=local, BASE=debootstrap, IMA
 image-base: ## Make a base image with debootstrap, where no registry of images is within reach
 	@deploy/images/base
 
+.PHONY: image-test
+image-test: setup ## Build images, run them read-only as 10001, ask their health, kill the parts (BASE=debootstrap)
+	@$(BIN)/pytest -q tests/deploy/images_run.py
+
 .PHONY: test
 test: setup ## Run every test against a real Postgres and a real Kafka
 	@$(BIN)/pytest

@@ -50,10 +50,11 @@ async def create_databases(superuser_url: str, prefix: str, secret: dict[str, st
 async def _create_database(
     connection: "asyncpg.Connection[asyncpg.Record]", name: str, password: str
 ) -> None:
-    # Names are ours (a checked prefix and a fixed word), passwords URL-safe: nothing to quote but to be sure.
+    # Names are ours (a checked prefix and a fixed word); CREATE ROLE takes no parameters.
+    literal = password.replace("'", "''")
     known = await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name)
     verb = "ALTER" if known else "CREATE"
-    await connection.execute(f"{verb} ROLE \"{name}\" LOGIN PASSWORD '{password}'")
+    await connection.execute(f"{verb} ROLE \"{name}\" LOGIN PASSWORD '{literal}'")
     if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
         await connection.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
     await connection.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')

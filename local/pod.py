@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 from pydantic import Field, SecretStr
@@ -70,7 +70,13 @@ class PodSettings(BaseSettings):
         missing = [f"PARTS_{name.upper()}_URI" for name, uri in secret.items() if not uri.get_secret_value()]
         if missing:
             raise PartFailed(f"prepare needs {', '.join(missing)}, the addresses that the services have.")
-        return {name: uri.get_secret_value() for name, uri in secret.items()}
+        uris = {name: uri.get_secret_value() for name, uri in secret.items()}
+        for name, uri in uris.items():
+            if (urlsplit(uri).username, urlsplit(uri).path) != (name, f"/{name}"):
+                raise PartFailed(
+                    f"PARTS_{name.upper()}_URI must name the role {name} and the database {name}."
+                )
+        return uris
 
 
 def say(sentence: str) -> None:
@@ -164,7 +170,8 @@ def superuser_url(uri: str, password: str) -> str:
     """The superuser's address of the server that a service's own address names."""
     parts = urlsplit(uri)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{SUPERUSER}:{password}@{host}", path="/postgres"))
+    secret = quote(password, safe="")
+    return urlunsplit(parts._replace(netloc=f"{SUPERUSER}:{secret}@{host}", path="/postgres"))
 
 
 async def until(name: str, attempt: Callable[[], Awaitable[object]]) -> None:
