@@ -3,7 +3,8 @@
 import socket
 import struct
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.jars import java, kafka_jars
@@ -48,6 +49,7 @@ class Kafka:
     """One broker: `prepare()`, `start()`, `wait_ready()`, then `bootstrap`; `stop()` keeps the data.
 
     `host`: the address that it listens on; `advertised`: where its clients reach it, host:port.
+    `properties`: of the broker's configuration, in place of ours or besides.
     """
 
     home: Path
@@ -57,6 +59,7 @@ class Kafka:
     heap: str = "384m"
     host: str = "127.0.0.1"
     advertised: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.home = self.home.resolve()
@@ -81,6 +84,8 @@ class Kafka:
                 controller_port=self.controller_port,
                 data=self._data,
             )
+            # Of two lines of one name the last counts.
+            + "".join(f"{name}={value}\n" for name, value in self.properties.items())
         )
         if not (self._data / "meta.properties").exists():
             self._format()

@@ -53,10 +53,11 @@ class Postgres:
     fsync: bool = True
     password: str | None = None  # of the superuser; none: everyone on this machine is let in (tests)
     settings: dict[str, str] = field(default_factory=dict)
+    programs: Path | None = None  # the folder of another build of Postgres than the embedded one
 
     def __post_init__(self) -> None:
         self.data = self.data.resolve()
-        self._binaries = binaries()
+        self._binaries = self.programs or binaries()
         self._user = SYSTEM_USER if os.geteuid() == 0 else None
         self.part = Part(
             "Postgres",

@@ -7,20 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from random import uniform
 
 import grpc
 
+from kit.rpc.line import channel_options
 from local.demo.gateway import AGAIN, Gateway, Reply, Request
 
-# What the service config cannot say; docs/gateway.md says why of each.
-CHANNEL = {
-    "grpc.dns_min_time_between_resolutions_ms": 1_000,
-    "grpc.max_reconnect_backoff_ms": 2_000,
-    "grpc.keepalive_time_ms": 20_000,
-    "grpc.keepalive_timeout_ms": 5_000,
-}
 PATIENCE = 30.0  # seconds after which a call that was not answered counts as failed
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0  # seconds between repetitions under the same id
 GIVE_UP = 900.0  # seconds
@@ -47,9 +40,7 @@ class PatientGateway(Gateway):
         patience: float = PATIENCE,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        config = resources.files("langganan").joinpath("service_config.json").read_text("utf-8")
-        options: list[tuple[str, int | str]] = [("grpc.service_config", config), *CHANNEL.items()]
-        super().__init__(addresses, token, options, credentials)
+        super().__init__(addresses, token, channel_options(), credentials)
         self._patience = patience
         self.failures: list[Failure] = []
         self.repeated: Counter[str] = Counter()  # by method and code

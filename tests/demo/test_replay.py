@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from kit.rpc.line import CHANNEL
 from langganan.customers.v1 import purchases_pb2_grpc
 from local.demo.compare.found import Found
 from local.demo.gateway import AGAIN
@@ -101,7 +102,7 @@ def test_the_page_for_gateways_says_what_the_service_config_and_the_replay_do() 
     assert f"{', '.join(first)} or {last}" in PAGE
     assert CONFIG["loadBalancingConfig"] == [{"round_robin": {}}]
     named = re.findall(r"^\| `(grpc\.\w+)` \| (\d+) \|", PAGE, re.MULTILINE)
-    assert {name: int(value) for name, value in named} == patient.CHANNEL
+    assert {name: int(value) for name, value in named} == CHANNEL
     again = re.search(r"^\| ([A-Z_, ]+) \| the outcome is unknown", PAGE, re.MULTILINE)
     assert again
     assert set(again[1].split(", ")) == {code.name for code in AGAIN}

@@ -17,9 +17,13 @@ from kit.renewed import Renewed
 from kit.rpc.outgoing import outgoing
 from kit.settings import ServiceSettings
 
-# gRPC looks up names again when a server says goodbye, but at most every 30 s unless told: too seldom to
-# find the new pods of a roll.
-RESOLVE_EVERY_MS = 1_000
+# What the service config cannot say; docs/gateway.md says why of each.
+CHANNEL = {
+    "grpc.dns_min_time_between_resolutions_ms": 1_000,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 5_000,
+}
 _CLOSE_S = 60.0
 
 
@@ -46,16 +50,18 @@ class Line:
         await self.channel.close(None)
 
 
+def channel_options() -> list[tuple[str, str | int]]:
+    """The contract's service config, and what it cannot say."""
+    config = resources.files("langganan").joinpath("service_config.json").read_text("utf-8")
+    return [("grpc.service_config", config), *CHANNEL.items()]
+
+
 def open_channel(target: str, ca_file: Path | None) -> grpc.aio.Channel:
     """Open a channel with the contract's service config; by TLS where there are CA certificates.
 
     Raises OSError or ValueError for a file that will not do.
     """
-    config = resources.files("langganan").joinpath("service_config.json").read_text("utf-8")
-    options = [
-        ("grpc.service_config", config),
-        ("grpc.dns_min_time_between_resolutions_ms", RESOLVE_EVERY_MS),
-    ]
+    options = channel_options()
     if ca_file is None:
         return grpc.aio.insecure_channel(target, options=options, interceptors=outgoing())
 

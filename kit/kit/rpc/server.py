@@ -152,6 +152,8 @@ async def build_server(
             # gRPC itself spreads the age by ± 10 %.
             ("grpc.max_connection_age_ms", settings.max_connection_age_s * 1000),
             ("grpc.max_connection_age_grace_ms", int(grace_s * 1000)),
+            # Clients are told to ping every 20 s; gRPC itself turns away who does so within 5 minutes.
+            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
         ],
     )
     for add, servicer in servicers:
