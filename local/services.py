@@ -62,7 +62,7 @@ def environment(service: str, settings: LocalSettings, around: Surroundings) -> 
     prefix = f"{service.upper()}_"
     ours = {prefix + name.upper(): str(value) for name, value in values.items()}
     shell = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    theirs = {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+    theirs = {name: value for name, value in os.environ.items() if name.startswith((prefix, "OTEL_"))}
     return {**shell, "TZ": "UTC", "PYTHONUNBUFFERED": "1", **ours, **theirs}
 
 

@@ -20,7 +20,7 @@ _SHOWN = 8  # causes that a log line names
 class Cause:
     """`ids` name it in log lines; `traceparent` is W3C's, empty: no trace; `customer`: whom it is about."""
 
-    ids: Mapping[str, str]
+    ids: Mapping[str, object]
     traceparent: str = ""
     customer: Customer | None = None
 
@@ -74,7 +74,7 @@ def fields() -> dict[str, object]:
 
 
 def _named(one: Cause) -> dict[str, str]:
-    names = dict(one.ids)
+    names = {name: str(value) for name, value in one.ids.items()}
     if one.traceparent:
         names["trace_id"] = one.traceparent[3:35]
     return names

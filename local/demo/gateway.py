@@ -47,7 +47,7 @@ Reply = TypeVar("Reply", bound=Message)
 
 
 class Gateway:
-    """Calls the four services as one merchant's tills."""
+    """Calls the four services as one merchant's tills; `also`: more metadata of each call."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Gateway:
         token: str,
         options: Sequence[tuple[str, int | str]] = (),
         credentials: grpc.ChannelCredentials | None = None,
+        also: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._channels = {
             service: grpc.aio.secure_channel(address, credentials, options=[*OPTIONS, *options])
@@ -62,7 +63,7 @@ class Gateway:
             else grpc.aio.insecure_channel(address, options=[*OPTIONS, *options])
             for service, address in addresses.items()
         }
-        self._metadata = (("authorization", f"Bearer {token}"), ("accept-language", "id"))
+        self._metadata = (("authorization", f"Bearer {token}"), ("accept-language", "id"), *also)
         self.latency: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self.retries = 0
         self.doubled = 0

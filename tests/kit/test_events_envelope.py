@@ -11,10 +11,11 @@ from kit.events import EventTooLarge, Outgoing, outbox
 from kit.events.envelope import LocalRecord, MalformedEvent, as_record, decode, open_record
 
 Event = Callable[..., Outgoing]
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_an_event_travels_as_a_cloudevent_in_binary_mode(event: Event) -> None:
-    sent = event("tea", traceparent="00-a-b-01")
+    sent = event("tea", traceparent=TRACEPARENT)
     record = as_record(sent, "customers", 7)
     assert record.key == b"ANI"
     assert dict(record.headers) == {
@@ -25,12 +26,12 @@ def test_an_event_travels_as_a_cloudevent_in_binary_mode(event: Event) -> None:
         "ce_time": b"2026-01-02T03:04:05Z",
         "ce_merchantid": b"toko",
         "content-type": b"application/protobuf",
-        "traceparent": b"00-a-b-01",
+        "traceparent": TRACEPARENT.encode(),
     }
 
 
 def test_what_was_sent_is_what_is_received(event: Event) -> None:
-    sent = event("tea", traceparent="00-a-b-01")
+    sent = event("tea", traceparent=TRACEPARENT)
     when = datetime(2026, 1, 3, tzinfo=UTC)
     received = decode(open_record(as_record(sent, "customers", 7, sent=when)), StringValue)
     assert (received.id, received.type, received.merchant_id, received.key) == (

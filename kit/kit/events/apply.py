@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
 import structlog
 
-from kit import db, metrics
+from kit import cause, db, metrics
 from kit.db import Conn, Pool
 from kit.events import heard, inbox, parking, trouble, waves
 from kit.events.envelope import Envelope, Received, decode
+from kit.events.following import cause_of, following
 from kit.events.handlers import Handler, Lock, Refusals
 from kit.events.heard import Heard
 from kit.events.parking import Blocks, Parked
@@ -38,11 +39,14 @@ class Applier:
 
         Raises TooManyPoisoned, or what says that the database cannot at present.
         """
+        with following("process", self._group, envelopes) as refused:
+            refused |= {p.envelope.id: p.status for p in await self._apply_all(envelopes, told)}
+
+    async def _apply_all(self, envelopes: Sequence[Envelope], told: Heard) -> list[Parked]:
         way: Way = self._folded
         for attempt in range(ATTEMPTS):
             try:
-                await self._transaction(envelopes, told, way)
-                return
+                return await self._transaction(envelopes, told, way)
             except trouble.AGAIN as error:
                 metrics.CONSUMER_RETRIES.labels(self._group, type(error).__name__).inc()
                 if attempt == ATTEMPTS - 1:
@@ -59,8 +63,9 @@ class Applier:
                 metrics.CONSUMER_RETRIES.labels(self._group, "one_by_one").inc()
                 log.warning("poll_redone_one_by_one", error=type(error).__name__, why=parking.sentence(error))
                 way = self._one_by_one
+        raise AssertionError("the last attempt returns or raises")
 
-    async def _transaction(self, envelopes: Sequence[Envelope], told: Heard, way: Way) -> None:
+    async def _transaction(self, envelopes: Sequence[Envelope], told: Heard, way: Way) -> list[Parked]:
         parked: list[Parked] = []
         async with db.transaction(self._pool) as conn:
             fresh = await inbox.take_in(conn, envelopes) if envelopes else []
@@ -71,10 +76,12 @@ class Applier:
         for one in parked:
             metrics.PARKED.labels(self._group, one.status).inc()
             if one.status != "BEHIND":
-                log.warning(
-                    "event_parked", status=one.status, type=one.envelope.type, id=str(one.envelope.id),
-                    key=one.envelope.key, error=one.error_type, why=one.error,
-                )  # fmt: skip
+                with cause.of([cause_of(one.envelope)]):
+                    log.warning(
+                        "event_parked", status=one.status, merchant=one.envelope.merchant_id,
+                        key=one.envelope.key, error=one.error_type, why=one.error,
+                    )  # fmt: skip
+        return parked
 
     async def _apply(self, conn: Conn, fresh: list[Envelope], way: Way) -> list[Parked]:
         try:

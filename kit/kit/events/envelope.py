@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from google.protobuf.message import Message
 
+from kit import trace
 from kit.errors import InvalidArgument
 from kit.ids import new_uuid
 
@@ -142,7 +143,7 @@ def open_record(record: Record, prefix: str = "") -> Envelope:
         merchant_id=fields.get("ce_merchantid", ""),
         key=(record.key or _place(record).encode()).decode(errors="replace"),
         time=time,
-        traceparent=fields.get("traceparent", ""),
+        traceparent=trace.valid(fields.get("traceparent")),
         topic=record.topic.removeprefix(prefix),
         partition=record.partition,
         offset=record.offset,

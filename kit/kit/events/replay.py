@@ -12,6 +12,7 @@ from kit import db
 from kit.db import Conn, Pool
 from kit.events import parking, trouble
 from kit.events.envelope import Envelope, decode
+from kit.events.following import following
 from kit.events.handlers import Handler, Lock
 from kit.events.parking import Blocks
 
@@ -81,7 +82,10 @@ async def replay(
             if row["status"] == "POISONED" and not poisoned:
                 blocks.add(*envelope.customer, envelope.topic, "POISONED")
                 continue
-            error = await _apply(conn, handlers, lock if separate else None, envelope)
+            with following("replay", "", [envelope]) as refused:
+                error = await _apply(conn, handlers, lock if separate else None, envelope)
+                if error is not None:
+                    refused[envelope.id] = parking.status_of(error)
             if error is None:
                 done.append(row["id"])
                 continue

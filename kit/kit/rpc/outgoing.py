@@ -54,7 +54,7 @@ def _traced(details: Any) -> tuple[Any, trace.Span | None]:
     span = trace.begin(method[1:], "client", parents, attributes)
     pairs = [(trace.METADATA, span.traceparent if span else trace.kept_first(parents))]
     if len(causes) == 1:
-        pairs.append((REQUEST_ID, causes[0].ids.get("request_id", "")))
+        pairs.append((REQUEST_ID, str(causes[0].ids.get("request_id", ""))))
     told = [(name, value) for name, value in pairs if value]
     return details._replace(metadata=grpc.aio.Metadata(*(details.metadata or ()), *told)), span
 

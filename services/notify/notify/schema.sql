@@ -58,6 +58,7 @@ CREATE TABLE public.messages (
     not_before timestamp with time zone,
     given_up text[] DEFAULT '{}'::text[] NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
+    traceparent text DEFAULT ''::text NOT NULL,
     CONSTRAINT messages_final_check CHECK (((state = ANY (ARRAY['SENT'::text, 'FAILED'::text, 'SKIPPED'::text])) = (finished_at IS NOT NULL))),
     CONSTRAINT messages_reason_check CHECK (((state = ANY (ARRAY['FAILED'::text, 'SKIPPED'::text])) = (reason <> ''::text))),
     CONSTRAINT messages_state_check CHECK ((state = ANY (ARRAY['PENDING'::text, 'SENDING'::text, 'SENT'::text, 'FAILED'::text, 'SKIPPED'::text])))

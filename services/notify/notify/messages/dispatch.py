@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
-from kit import failpoints
+from kit import cause, failpoints, trace
+from kit.cause import Cause
 from kit.clock import Clock
 from notify import metrics
 from notify.channels.plugin import Channel, NotSent
@@ -76,6 +77,24 @@ class Dispatch:
         return done
 
     async def _send(self, one: Ready) -> Outcome:
+        """Send one message, as a part of the trace that led to it."""
+        claimed, channel = one.claimed, one.route.channel
+        attributes = {
+            "langganan.merchant": claimed.merchant_id,
+            "langganan.message_id": claimed.message_id,
+            "langganan.message_kind": claimed.kind,
+        }
+        parents = (claimed.traceparent,)
+        span = (
+            trace.begin(f"send {channel}", "producer", parents, attributes) if claimed.traceparent else None
+        )
+        with cause.of([Cause({"message_id": claimed.message_id}, claimed.traceparent)]):
+            outcome = await self._attempt(one)
+        if span is not None:
+            span.end("" if outcome.state is State.SENT else str(outcome.last_failure or outcome.reason))
+        return outcome
+
+    async def _attempt(self, one: Ready) -> Outcome:
         channel = one.route.channel
         try:
             with metrics.SEND_SECONDS.labels(channel).time():
@@ -94,7 +113,7 @@ class Dispatch:
             failpoints.hit("message-sent")
             return Outcome(State.SENT, channel=channel, language=one.outbound.language)
         metrics.ATTEMPTS_FAILED.labels(channel, why).inc()
-        log.warning("not_sent", message=one.claimed.message_id, channel=channel, why=why, detail=detail)
+        log.warning("not_sent", channel=channel, why=why, detail=detail)
         return model.failed(
             why,
             self._clock.now(),

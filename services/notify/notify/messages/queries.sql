@@ -28,21 +28,22 @@ USING (merchant_id, customer_id);
 -- Stores messages; one whose id or cause is there already is left as it is. Answers those that are new.
 INSERT INTO messages (
     merchant_id, message_id, customer_id, kind, cause, template, template_version, variables,
-    wanted_channel, fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices
+    wanted_channel, fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices,
+    traceparent
 )
 SELECT
     n.merchant_id, n.message_id, n.customer_id, n.kind, n.cause, n.template, n.version, n.variables,
     n.wanted_channel, n.fingerprint, n.state, n.reason, n.created_at, n.not_after, n.finished_at, n.family,
-    n.until, ARRAY(SELECT jsonb_array_elements_text(n.invoices))
+    n.until, ARRAY(SELECT jsonb_array_elements_text(n.invoices)), n.traceparent
 FROM unnest(
     :merchant_ids::text[], :message_ids::uuid[], :customer_ids::text[], :kinds::text[], :causes::text[],
     :templates::text[], :versions::integer[], :variables::jsonb[], :wanted_channels::text[],
     :fingerprints::bytea[], :states::text[], :reasons::text[], :created::timestamptz[],
     :not_afters::timestamptz[], :finished::timestamptz[], :families::text[], :untils::date[],
-    :invoices::jsonb[]
+    :invoices::jsonb[], :traceparents::text[]
 ) AS n (
     merchant_id, message_id, customer_id, kind, cause, template, version, variables, wanted_channel,
-    fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices
+    fingerprint, state, reason, created_at, not_after, finished_at, family, until, invoices, traceparent
 )
 ON CONFLICT DO NOTHING
 RETURNING merchant_id, message_id::text, customer_id, kind, state, reason, family, created_at;
@@ -172,7 +173,7 @@ FROM taken
 WHERE m.merchant_id = taken.merchant_id AND m.message_id = taken.message_id
 RETURNING m.merchant_id, m.message_id::text, m.customer_id, m.kind, m.cause, m.template, m.template_version,
     m.variables::text, m.wanted_channel, m.attempts, m.not_after, m.made_at, m.family, m.until, m.invoices,
-    m.given_up, m.failures, m.last_failure,
+    m.given_up, m.failures, m.last_failure, m.traceparent,
     m.family <> '' AND EXISTS (
         SELECT FROM messages AS n
         WHERE n.merchant_id = m.merchant_id AND n.customer_id = m.customer_id AND n.family = m.family

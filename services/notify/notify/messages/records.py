@@ -64,7 +64,7 @@ class Claimed:
     """A message of which an attempt has begun; `attempts` is that attempt's number, `made_at` wall time.
 
     `variables` is JSON as stored: a later build may have written what this one cannot read. `overtaken`:
-    a newer message of its family takes its place.
+    a newer message of its family takes its place. `traceparent`: the trace that led to it, if one did.
     """
 
     merchant_id: str
@@ -85,6 +85,7 @@ class Claimed:
     given_up: Sequence[str]
     failures: int
     last_failure: str
+    traceparent: str
     overtaken: bool
 
 

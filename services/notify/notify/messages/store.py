@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from kit import db
+from kit import cause, db
 from kit.errors import IdempotencyConflict
 from kit.events import publish
 from notify import events, metrics
@@ -72,6 +72,7 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> int:
     survivors = {(m, r.merged_into) for (m, _), r in known.items() if r.merged_into}
     known.update(await _recipients(conn, survivors))
     columns: dict[str, list[Any]] = {name: [] for name in _INSERTED}
+    columns["traceparents"] = cause.traceparents([(m.merchant_id, m.customer_id) for m in messages])
     for message in messages:
         customer_id = known[message.merchant_id, message.customer_id].merged_into or message.customer_id
         erased_at = known[message.merchant_id, customer_id].erased_at

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from kit import db, failpoints
+from kit import cause, db, failpoints
 from kit.batch import once
+from kit.cause import Cause
 from kit.clock import Clock
 from notify import metrics
 from notify.messages import model, store
@@ -97,6 +98,13 @@ class Sender:
 
     async def _work(self, claimed: Sequence[Claimed], now: datetime) -> bool:
         """Attempt, write, and tell whether anything got through (to customers, and to a provider)."""
+        # In a task of its own: these are its causes to its end.
+        cause.become(
+            [
+                Cause({"message_id": c.message_id}, c.traceparent, (c.merchant_id, c.customer_id))
+                for c in claimed
+            ]
+        )
         ready, done = await self._preparation.prepare(claimed, now)
         done += await self._dispatch.send_all(ready)
         # As one request, for its retries: what is sent and cannot be written would be sent again.
