@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
+from local import prometheus
 from local.clock import StackClock
 from local.mailsink import Mailbox
 from local.part import PartFailed
@@ -40,14 +41,14 @@ async def up(settings: LocalSettings) -> None:
 
 async def _run(settings: LocalSettings) -> None:
     async with Stack(settings, say=lambda text: console.print(f"[dim]{text}[/]")) as stack:
-        console.print(_listening(stack))
+        console.print(_listening(stack, await prometheus.start(stack)))
         console.print("Ctrl-C stops it all; [bold]make token[/] prints a token for grpcurl.")
         async with asyncio.TaskGroup() as group:
             group.create_task(stack.watch())
             group.create_task(stack.clock.tick())
 
 
-def _listening(stack: Stack) -> Table:
+def _listening(stack: Stack, watcher: str) -> Table:
     table = Table("part", "listens at", "log")
     logs = stack.home / "logs"
     for name, address in stack.grpc.items():
@@ -60,6 +61,7 @@ def _listening(stack: Stack) -> Table:
     table.add_row(
         "mail sink", f"127.0.0.1:{stack.ports.smtp} (SMTP)\n{stack.mail.folder}", f"{logs}/mail.log"
     )
+    table.add_row("Prometheus", watcher, f"{logs}/prometheus.log" if "prometheus" in stack.parts else "")
     table.add_row("clock", stack.clock.path.as_posix(), stack.clock.now().isoformat())
     return table
 

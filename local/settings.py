@@ -1,6 +1,7 @@
 """Every knob of the one-machine stack, with type, unit and default; environment variables LOCAL_…"""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -29,6 +30,9 @@ class LocalSettings(BaseSettings):
     start_seconds: int = Field(default=120, ge=1, description="how long a service may take until it is ready")
     merchant: str = Field(default="toko", description="merchant of the tokens made here")
     token_hours: int = Field(default=24 * 30, ge=1, description="hours that a token made here is good for")
+    prometheus: Literal["auto", "off"] = Field(
+        default="auto", description="whether `make up` runs Prometheus as well, where it is installed"
+    )
     log_level: str = Field(default="INFO", description="of the services: DEBUG, INFO, WARNING or ERROR")
 
     @property
@@ -45,6 +49,7 @@ class Ports:
         self.http = {name: port + 100 for name, port in self.grpc.items()}
         self.work = {name: port + 200 for name, port in self.grpc.items()}  # where serve and work are apart
         self.smtp = base + 25
+        self.prometheus = base + 90
         self.kafka = base + 92
         self.kafka_controller = base + 93
         self.postgres = base + 432

@@ -110,7 +110,7 @@ class Stack:
         """Stop the services, then the mail sink, the broker and the database; the data stays."""
         running = [self.parts.pop(name) for name in self.processes if name in self.parts]
         await asyncio.gather(*(asyncio.to_thread(part.stop, STOP_SECONDS) for part in running))
-        for name in ("mail", "kafka", "postgres"):
+        for name in ("prometheus", "mail", "kafka", "postgres"):
             if name in self.parts:
                 await asyncio.to_thread(self.parts.pop(name).stop, STOP_SECONDS)
         if self._lock is not None:
@@ -268,6 +268,14 @@ class Stack:
         part = self._service(service, "work" if name.endswith(WORK) else alone)
         part.start()
         self.parts[name] = part
+
+    def targets(self) -> list[tuple[str, str, int]]:
+        """Return (service, role, HTTP port) of each process."""
+        serves = "serve" if self._apart else "all"
+        return [
+            (name.removesuffix(WORK), "work" if name.endswith(WORK) else serves, self._http_port(name))
+            for name in self.processes
+        ]
 
     def _http_port(self, process: str) -> int:
         service = process.removesuffix(WORK)

@@ -23,7 +23,7 @@ def all_free(base: int) -> bool:
     """Whether nobody listens on any port that belongs to `base`."""
     ports = Ports(base)
     wanted = [*ports.grpc.values(), *ports.http.values(), *ports.work.values()]
-    for port in [*wanted, ports.smtp, ports.kafka, ports.kafka_controller, ports.postgres]:
+    for port in [*wanted, ports.smtp, ports.prometheus, ports.kafka, ports.kafka_controller, ports.postgres]:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -1,9 +1,12 @@
 """`make up` as a person sees it: where each part listens, a clean end, and one sentence when a part dies."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +14,8 @@ import psutil
 import pytest
 
 from kit.testing import eventually
+from local.monitoring import RULES
+from local.services import SERVICES
 from local.settings import ROOT, LocalSettings
 
 
@@ -41,8 +46,13 @@ async def test_up_says_where_all_listen_and_ends_clean(
     ports = stack_settings.ports
     listening = [*ports.grpc.values(), *ports.http.values(), ports.postgres, ports.kafka, ports.smtp]
     assert [port for port in listening if f"127.0.0.1:{port}" not in printed.read_text()] == []
+    installed = shutil.which("prometheus") is not None
+    if installed:
+        await eventually(lambda: watched(ports.prometheus) == set(SERVICES), within=30, every=0.5)
+    else:
+        assert "not started: not installed" in printed.read_text()
     children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) == 7 + len(postgres_workers(children))
+    assert len(children) == 7 + installed + len(postgres_workers(children))
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert [child for child in children if child.is_running()] == []
@@ -56,6 +66,17 @@ async def test_a_service_that_dies_stops_all_and_is_named(up: tuple[subprocess.P
     assert process.wait(60) == 1
     assert "Loyalty was killed by SIGKILL; its log is " in printed.read_text()
     assert [child for child in children if child.is_running()] == []
+
+
+def watched(port: int) -> set[str]:
+    """The services that Prometheus reads, whose every rule it can evaluate."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/rules", timeout=5) as answer:
+        groups = json.load(answer)["data"]["groups"]
+    assert {rule["health"] for group in groups for rule in group["rules"]} <= {"ok", "unknown"}
+    assert {Path(group["file"]).name for group in groups} == {path.name for path in RULES.glob("*.yaml")}
+    query = "up%7Brole%3D%22all%22%7D%20%3D%3D%201"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?query={query}", timeout=5) as answer:
+        return {one["metric"]["service"] for one in json.load(answer)["data"]["result"]}
 
 
 def postgres_workers(children: list[psutil.Process]) -> list[psutil.Process]:
