@@ -14,15 +14,10 @@ from kit.metrics import SECONDS
 from local.monitoring import write_rules
 from local.services import SERVICES
 from tests.contract.test_docs import anchors
+from tests.deploy.promql import MONITORING, ROOT, rules
 
-ROOT = Path(__file__).parents[2]
-TESTS = ROOT / "deploy/monitoring/tests"
-RULES = [
-    rule
-    for path in sorted((ROOT / "deploy/monitoring/rules").glob("*.yaml"))
-    for group in yaml.safe_load(path.read_text())["spec"]["groups"]
-    for rule in group["rules"]
-]
+TESTS = MONITORING / "tests"
+RULES = rules()
 ALERTS: dict[str, dict[str, Any]] = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed (Debian package: prometheus)"
