@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -56,18 +56,19 @@ def title(one: Object) -> str:
     return f"{one['kind']}/{one['metadata']['name']}"
 
 
-def faults(objects: Iterable[Object]) -> Iterator[str]:
-    """A sentence for each object that its schema refuses."""
+def faults(objects: Iterable[Object], versions: Sequence[str] = VERSIONS) -> Iterator[str]:
+    """A sentence for each object that its schema refuses. `versions`: of Kubernetes."""
     for one in objects:
-        version = one["apiVersion"]
-        check = of_operator if version in MODELS else of_kubernetes
-        if version not in UNKNOWN:
-            yield from (f"{title(one)}: {why}" for why in check(one))
+        group = one["apiVersion"]
+        if group in MODELS:
+            yield from (f"{title(one)}: {why}" for why in of_operator(one))
+        elif group not in UNKNOWN:
+            yield from (f"{title(one)}: {why}" for why in of_kubernetes(one, versions))
 
 
-def of_kubernetes(one: Object) -> Iterator[str]:
+def of_kubernetes(one: Object, versions: Sequence[str]) -> Iterator[str]:
     """What Kubernetes' own schemas say of an object."""
-    for version in VERSIONS:
+    for version in versions:
         try:
             kubernetes_validate.validate(one, version, strict=True)
         except kubernetes_validate.ValidationError as error:
