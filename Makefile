@@ -108,7 +108,7 @@ image-base: ## Make a base image with debootstrap, where no registry of images i
 
 .PHONY: image-test
 image-test: setup ## Build images, run them read-only as 10001, ask their health, kill the parts (BASE=debootstrap)
-	@$(BIN)/pytest -q tests/deploy/images_run.py
+	@$(BIN)/python -m tests.deploy.images_run
 
 .PHONY: test
 test: setup ## Run every test against a real Postgres and a real Kafka

@@ -20,8 +20,12 @@ def main(folder: Path) -> None:
     said = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     ).stdout
+    # global.index-url='https://…' gives way to install.index-url, both to PIP_INDEX_URL (:env:.index-url).
+    lines = sorted(
+        said.splitlines(), key=lambda line: (line.startswith(":env:"), not line.startswith("global."))
+    )
     options: dict[str, str] = {}
-    for line in said.splitlines():  # global.index-url='https://…', and later :env:.index-url, which wins
+    for line in lines:
         name, _, value = line.partition("=")
         options[name.rpartition(".")[2]] = str(literal_eval(value)).replace("\n", "\n  ")
     for name in LEFT_OUT & options.keys():

@@ -295,3 +295,21 @@ def test_a_change_of_code_is_in_an_image_within_seconds(images: dict[str, Image]
         assert code.read_text().endswith("# changed\n")
     finally:
         changed.remove()
+
+
+class Verdict:
+    """The closing line of `make image-test`."""
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Count what passed, and as failed also what could not be set up."""
+        passed, failed, errors, skipped = (
+            len(terminalreporter.stats.get(outcome, []))
+            for outcome in ("passed", "failed", "error", "skipped")
+        )
+        terminalreporter.write_line(
+            f"{passed} passed, {failed + errors} failed" + (f", {skipped} skipped" if skipped else "")
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(pytest.main(["-q", __file__], plugins=[Verdict()]))
