@@ -35,6 +35,7 @@ AGAIN = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,  # by a server on its way out
 }
 TRIES = 12
 DEADLINE = 10.0  # seconds for one try

@@ -84,6 +84,7 @@ def test_the_service_config_that_ships_covers_every_service() -> None:
         "UNAVAILABLE",
         "RESOURCE_EXHAUSTED",
         "ABORTED",
+        "CANCELLED",
     }
     # A stream lives as long as it is used, and its items are asked again by whoever sent them.
     own = {f"{n['service']}/{n['method']}" for each in streams for n in each["name"]}

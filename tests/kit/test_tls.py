@@ -14,9 +14,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from kit import renewed
 from kit.rpc import build_server
+from kit.rpc.health import LIVE, Health
 from kit.rpc.line import Line
 from kit.settings import ServiceSettings
 from kit.testing import eventually
+from local.part import free_port
 from tests.kit.certificates import Secret
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -48,10 +50,10 @@ async def port(secret: Secret) -> AsyncIterator[int]:
     await built.stop(None)
 
 
-async def check(channel: grpc.aio.Channel, within: float = 5) -> int:
-    """Ask for health; returns the status."""
-    stub = health_pb2_grpc.HealthStub(channel)
-    return (await stub.Check(health_pb2.HealthCheckRequest(), timeout=within)).status
+async def check(channel: grpc.aio.Channel, service: str = "") -> int:
+    """Ask for the health of a service; returns the status."""
+    request = health_pb2.HealthCheckRequest(service=service)
+    return (await health_pb2_grpc.HealthStub(channel).Check(request, timeout=5)).status
 
 
 async def shown(port: int) -> int:
@@ -124,6 +126,23 @@ async def test_who_speaks_no_tls_is_not_answered(port: int) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refused:
             await check(channel)
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+async def test_the_port_for_probes_has_health_alone() -> None:
+    state = Health()
+    await state.begin("127.0.0.1", free_port())
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{state.port}") as channel:
+        assert await check(channel) == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert await check(channel, LIVE) == SERVING
+        await state.say(True, ["langganan.notify.v1.MessageService"])
+        assert await check(channel, "langganan.notify.v1.MessageService") == SERVING
+        for other in ("grpc.reflection.v1alpha.ServerReflection", "langganan.notify.v1.MessageService"):
+            with pytest.raises(grpc.aio.AioRpcError) as refused:
+                await channel.unary_unary(f"/{other}/GetMessage")(b"", timeout=5)
+            assert refused.value.code() == grpc.StatusCode.UNIMPLEMENTED
+    with pytest.raises(OSError, match="HEALTH_PORT"):
+        await Health().begin("127.0.0.1", state.port)
+    await state.end()
 
 
 @pytest.mark.parametrize(

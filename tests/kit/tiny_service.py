@@ -1,8 +1,10 @@
-"""The smallest service: the kit's own tables, one sweep, no RPC of its own. Run by test_process.py."""
+"""The smallest service: the kit's own tables, three sweeps, one RPC that takes its time. Run by tiny.py."""
 
+import asyncio
 import os
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from kit import db
 from kit.events import Consumer, Outgoing, horizon, publish
@@ -12,6 +14,7 @@ from kit.runtime import Database, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.sweep import Sweep
 from langganan.events.v1 import notify_pb2
+from langganan.notify.v1 import messages_pb2, messages_pb2_grpc
 
 _said: set[datetime] = set()
 
@@ -34,6 +37,15 @@ async def nothing(conn: db.Conn, now: datetime) -> int:
 async def not_all_heard(conn: db.Conn, now: datetime) -> bool:
     """Tell whether something of before now may still be on its way."""
     return await horizon(conn, "notify") < now
+
+
+class WhoAnswers(messages_pb2_grpc.MessageServiceServicer):
+    """GetMessage says after a while which process answered."""
+
+    async def GetMessage(self, request: Any, context: Any) -> Any:
+        """Answer."""
+        await asyncio.sleep(0.1)
+        return messages_pb2.GetMessageResponse(message=messages_pb2.Message(message_id=str(os.getpid())))
 
 
 async def build(runtime: Runtime[ServiceSettings]) -> Service:
@@ -59,7 +71,8 @@ async def build(runtime: Runtime[ServiceSettings]) -> Service:
         Sweep("say", 0.2, run=say_once_an_instant),
         Sweep("heed", 0.2, run=nothing, waiting=not_all_heard),
     ]
-    return Service(pool=pool, consumer=consumer, sweeps=sweeps, topic="notify")
+    servicers = [(messages_pb2_grpc.add_MessageServiceServicer_to_server, WhoAnswers())]
+    return Service(pool=pool, servicers=servicers, consumer=consumer, sweeps=sweeps, topic="notify")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ AGAIN = {
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.ABORTED,
+    grpc.StatusCode.CANCELLED,  # by a server on its way out
 }
 PATIENCE = 90.0  # seconds until a till gives up, which no test survives
 TRY = 5.0  # seconds for one try
