@@ -57,7 +57,7 @@ BROKEN: dict[str, Broken] = {
     "other image": (
         pods.images,
         "production",
-        lambda r: container(r).update(image="langganan/loyalty:0.1.0"),
+        lambda r: container(r).update(image="langganan/loyalty:2026-11"),
         "credit-serve runs",
     ),
     "job's name": (
