@@ -1,4 +1,4 @@
-"""`python -m local up | reset | token | mail | clock | schema | demo | replay | chaos`: Langganan, tried."""
+"""`python -m local up | reset | token | mail | clock | operate | schema | demo | replay | chaos`."""
 
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ from rich.table import Table
 from local import prometheus
 from local.clock import StackClock
 from local.mailsink import Mailbox
+from local.operate import operate
 from local.part import PartFailed
 from local.settings import LocalSettings
 from local.stack import Stack
@@ -109,6 +110,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     mails.add_argument("--last", type=int, default=3)
     hands = commands.add_parser("clock", help="say where the clock stands, or move it forward")
     hands.add_argument("instant", nargs="?", help="RFC 3339, UTC when it has no offset")
+    operator = commands.add_parser("operate", help="run an operator's command of a service")
+    operator.add_argument("service")
+    operator.add_argument("arguments", nargs=argparse.REMAINDER, help="such as: parked list")
     return parser.parse_args(argv)
 
 
@@ -137,6 +141,7 @@ def main(argv: Sequence[str]) -> int:
         return chaos()
     arguments, settings = _arguments(argv), LocalSettings()
     failed: list[Exception] = []
+    code = 0
     try:
         match arguments.command:
             case "up":
@@ -156,11 +161,13 @@ def main(argv: Sequence[str]) -> int:
                 mail(settings, arguments.to, arguments.last)
             case "clock":
                 clock(settings, arguments.instant)
+            case "operate":
+                code = operate(settings, arguments.service, arguments.arguments)
     except* PartFailed as group:
         failed.extend(leaves(group))
     for error in failed:
         console.print(str(error), style="red", highlight=False, markup=False)
-    return 1 if failed else 0
+    return 1 if failed else code
 
 
 if __name__ == "__main__":

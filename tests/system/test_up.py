@@ -53,9 +53,20 @@ async def test_up_says_where_all_listen_and_ends_clean(
         assert "not started: not installed" in printed.read_text()
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) == 7 + installed + len(postgres_workers(children))
+    assert operated(stack_settings, "credit", "parked", "list") == (0, "")
+    code, said = operated(stack_settings, "credit", "rewind", "--to", "2026-01-01T00:00:00Z")
+    assert (code, "stop the workers, then rewind" in said) == (1, True), said
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert [child for child in children if child.is_running()] == []
+
+
+def operated(settings: LocalSettings, *arguments: str) -> tuple[int, str]:
+    """Run an operator's command as a person does: (exit code, what it said)."""
+    env = {**os.environ, "LOCAL_HOME": str(settings.home), "LOCAL_BASE_PORT": str(settings.base_port)}
+    command = [sys.executable, "-m", "local", "operate", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stdout + done.stderr
 
 
 async def test_a_service_that_dies_stops_all_and_is_named(up: tuple[subprocess.Popen[str], Path]) -> None:
