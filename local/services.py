@@ -13,7 +13,10 @@ from local.tokens import AUDIENCE, CLUSTER_ISSUER, SERVICE_SCOPES, Keys, service
 
 SERVICES = ("customers", "loyalty", "credit", "notify")
 # What a service gets of the shell that started us, besides its own settings.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", failpoints.VARIABLE)
+INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", failpoints.VARIABLE),
+    *("PGSSLMODE", "PGSSLROOTCERT"),  # of an external Postgres whose URL does not speak of TLS
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kit.events import consumer
+from kit.events import closing, consumer
 from kit.rpc.health import LIVE
 from local import pod
 from local.manifests import Object, title
@@ -159,7 +159,8 @@ def grace(rendered: Rendered) -> Iterator[str]:
         container = one.spec["containers"][0]
         told = rendered.environment(container)
         drain = float(told[f"{one.service.upper()}_DRAIN_S"])
-        leave = consumer.LEAVE_SECONDS + consumer.LAST_COMMIT_SECONDS
+        # A poll, a last commit, two clients closed; then what is on its way out of the house (notify).
+        leave = consumer.LEAVE_SECONDS + consumer.LAST_COMMIT_SECONDS + 2 * closing.CLOSE_SECONDS + drain
         before = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
         if container["args"] == ["serve"] and not before:
             yield f"{one.title} stops before clients have heard that it does"

@@ -1,6 +1,5 @@
 """Kafka by mutual TLS: every client of ours shows its certificate, and reads it again for new connections."""
 
-import ast
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-import kit
 from kit import renewed
 from kit.broker import Broker
 from kit.errors import Unavailable
@@ -19,7 +17,6 @@ from kit.settings import ServiceSettings
 from kit.testing import eventually
 from local.kafka import Kafka
 from local.part import free_port
-from local.settings import ROOT
 from tests.kit.certificates import Secret
 
 Event = Callable[..., Outgoing]
@@ -108,24 +105,3 @@ async def test_events_travel_by_mutual_tls_and_nobody_without_a_certificate_is_l
 
 async def _settled(shop, consumer, count: int) -> bool:
     return len(await shop.effects()) == count and await consumer.settled()
-
-
-CLIENTS = ("AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient")
-
-
-def clients() -> list[tuple[str, str]]:
-    """Each place in what we ship where a client of Kafka is made: the place, and what it is given."""
-    found = []
-    for folder in (Path(kit.__file__).parent, *(ROOT / "services").glob("*/*/")):
-        for file in sorted(folder.rglob("*.py")):
-            for node in ast.walk(ast.parse(file.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLIENTS:
-                    unpacked = [ast.unparse(k.value) for k in node.keywords if k.arg is None]
-                    found.append((f"{file.relative_to(ROOT)}:{node.lineno}", " ".join(unpacked)))
-    return found
-
-
-def test_no_client_of_kafka_is_made_without_the_certificates() -> None:
-    made = clients()
-    assert len(made) >= 6, made
-    assert [place for place, given in made if given != "broker.options"] == []
