@@ -155,3 +155,18 @@ async def test_a_relay_that_cannot_reach_the_broker_keeps_the_events_and_goes_on
     assert relay.leading
     assert not relay.healthy
     assert await shop.waiting() == ["tea"]
+
+
+async def test_a_relay_that_loses_the_database_while_the_broker_is_away_goes_on(
+    shop, event: Event, backend_of
+) -> None:
+    relay = Relay(dsn=shop.url, broker=Broker("127.0.0.1:1"))
+    running = shop.start(relay.run())
+    await shop.publish(event("tea"))
+    name, labels = "langganan_relay_failures_total", {"away": "postgres"}
+    before = REGISTRY.get_sample_value(name, labels) or 0
+    await eventually(lambda: relay.leading)
+    await shop.pool.execute("select pg_terminate_backend($1)", await backend_of(shop.url, "relay"))
+    await eventually(lambda: running.done() or (REGISTRY.get_sample_value(name, labels) or 0) > before)
+    await eventually(lambda: running.done() or relay.leading)
+    assert not running.done()

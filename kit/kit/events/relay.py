@@ -136,7 +136,7 @@ class _Slice:
                 await self._drain(conn, sender)
             except (KafkaError, OSError, TimeoutError) as error:
                 if conn.is_closed():
-                    raise
+                    raise ConnectionResetError("the database is away as well") from error
                 self.healthy = False
                 metrics.RELAY_FAILURES.labels("kafka").inc()
                 log.warning("relay_without_broker", error=type(error).__name__, why=str(error))
