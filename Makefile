@@ -66,6 +66,10 @@ chaos: setup ## Kill everything now and then while baskets are sold (KILLS=20, S
 	@$(BIN)/python -m local chaos
 	@OUTAGE_SECONDS=60 $(BIN)/pytest -q tests/system/test_outages.py
 
+.PHONY: smoke
+smoke: setup ## Run the rendered overlay local here, as a kubelet would: sell, roll, scale, break, kill (root)
+	@$(BIN)/python -m local.rendered --whole
+
 .PHONY: mutate
 mutate: setup ## Change the models of credit a bit at a time and see that a test notices (a few minutes)
 	@$(BIN)/python -m local.mutation

@@ -86,9 +86,11 @@ class Keys:
         write_secret(file, self.cluster(service_subject(service), hours))
         return file
 
-    def cluster(self, subject: str, hours: float) -> str:
+    def cluster(
+        self, subject: str, hours: float, *, issuer: str = CLUSTER_ISSUER, audience: str = AUDIENCE
+    ) -> str:
         """A token of the cluster's issuer for whoever `subject` names."""
-        return _sign(self._cluster, {"iss": CLUSTER_ISSUER, "sub": subject}, hours)
+        return _sign(self._cluster, {"iss": issuer, "sub": subject, "aud": audience}, hours)
 
 
 def _sign(key: OKPKey, claims: dict[str, Any], hours: float) -> str:

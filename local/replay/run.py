@@ -62,7 +62,7 @@ class Replay:
         self, gateway: PatientGateway, wishes: Wishes, say: Callable[[str], None], journal: Path | None
     ) -> None:
         self._gateway, self._wishes, self._say = gateway, wishes, say
-        self._book = journal.open("w") if journal else None
+        self._book = journal.open("w", buffering=1) if journal else None
         self._baskets = source.load(wishes.sample, wishes.seed)
         people = meet(set(self._baskets.households.tolist()), wishes.seed)
         today = datetime.datetime.now(datetime.UTC).date()

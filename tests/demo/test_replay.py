@@ -70,6 +70,16 @@ async def test_a_call_that_is_not_answered_in_time_has_failed_and_is_repeated_al
     assert servicer.arrived == {"one": ATTEMPTS + 1}
 
 
+async def test_a_call_that_a_stopping_server_cancels_is_sent_again_by_the_channel(
+    purchases: tuple[Purchases, str],
+) -> None:
+    servicer, address = purchases
+    servicer.failures, servicer.code = 1, grpc.StatusCode.CANCELLED
+    gateway = await record(address, patience=0)
+    assert servicer.arrived == {"one": 2}
+    assert not gateway.failures
+
+
 async def test_what_is_refused_is_not_sent_again(purchases: tuple[Purchases, str]) -> None:
     servicer, address = purchases
     servicer.failures, servicer.code = 1, grpc.StatusCode.INVALID_ARGUMENT
