@@ -44,6 +44,7 @@ lock: ## Make requirements.lock again from requirements.in, and those of the ima
 		$(foreach p,proto kit $(SERVICES),--no-emit-package langganan-$(p))
 	$(COMPILE) deploy/images/build.in -c requirements.lock -o deploy/images/build.lock
 	$(COMPILE) deploy/images/parts.in -c requirements.lock -o deploy/images/parts.lock
+	$(COMPILE) deploy/images/tills.in -c requirements.lock --no-emit-package pandas -o deploy/images/tills.lock
 
 .PHONY: up
 up: setup ## Run all of Langganan on this machine until Ctrl-C (data in .local/)
@@ -113,6 +114,10 @@ image-base: ## Make a base image with debootstrap, where no registry of images i
 .PHONY: image-test
 image-test: setup ## Build images, run them read-only as 10001, ask their health, kill the parts (BASE=debootstrap)
 	@$(BIN)/python -m tests.deploy.images_run
+
+.PHONY: test-cluster
+test-cluster: setup ## Break the product on a cluster for tests (KUBECONFIG; CHECKS=roll,kill KEEP=1 LEVEL=apiserver)
+	@$(BIN)/python -m local.cluster
 
 .PHONY: test
 test: setup ## Run every test against a real Postgres and a real Kafka

@@ -1,0 +1,26 @@
+"""The checks by name, in the order in which they run; each returns a sentence about what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from local.cluster.checks import audits, budgets, kill, load, refused, roll, sales, versions, workers
+from local.cluster.stand import Stand
+
+Check = Callable[[Stand], str]
+
+CHECKS: dict[str, Check] = {
+    "sales": sales.check,
+    "roll": roll.check,
+    "kill": kill.check,
+    "load": load.check,
+    "workers": workers.check,
+    "versions": versions.check,
+    "budgets": budgets.check,
+    "migration": refused.migration,
+    "secret": refused.secret,
+    "plugin": refused.plugin,
+    "audits": audits.check,
+}
+# Those that need images of the next release (local/cluster/upcoming.py).
+NEXT = {"migration", "versions"}
