@@ -12,6 +12,8 @@ import asyncpg
 from aiosql.adapters.asyncpg import AsyncPGAdapter
 from asyncpg.pool import PoolConnectionProxy
 
+from kit import counts
+
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
@@ -107,8 +109,17 @@ async def create_pool(
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Conn]:
     """A READ COMMITTED transaction on a connection of the pool; leaving without error commits."""
-    async with pool.acquire(timeout=5) as conn, conn.transaction():
-        yield conn
+    with counts.kept():
+        async with pool.acquire(timeout=5) as conn, conn.transaction():
+            yield conn
+
+
+@asynccontextmanager
+async def savepoint(conn: Conn) -> AsyncIterator[None]:
+    """A part of a transaction that can be undone alone."""
+    with counts.kept():
+        async with conn.transaction():
+            yield
 
 
 @asynccontextmanager

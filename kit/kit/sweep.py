@@ -67,7 +67,7 @@ async def apart(
     counting those left out, which are due again at the next round, logged and counted as failed.
     """
     try:
-        async with conn.transaction():
+        async with db.savepoint(conn):
             return await work(claimed)
     except Exception as error:
         if trouble.blameless(error, conn):
@@ -75,7 +75,7 @@ async def apart(
     done = 0
     for one in claimed:
         try:
-            async with conn.transaction():
+            async with db.savepoint(conn):
                 done += await work([one])
         except Exception as error:
             if trouble.blameless(error, conn):

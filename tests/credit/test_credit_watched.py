@@ -61,3 +61,16 @@ async def test_open_exceptions_are_counted_until_they_are_resolved(alone):
     )
     await look(credit, "exceptions")
     assert unauthorised() == 0
+
+
+async def test_a_sale_whose_poll_is_done_again_because_of_another_is_counted_once(alone):
+    credit = await alone(SOLD)
+    bad, good = await credit.open(), await credit.open()
+    await credit.run.pool.execute(
+        f"ALTER TABLE invoices ADD CONSTRAINT broken CHECK (customer_id <> '{bad}')"
+    )
+    before = REGISTRY.get_sample_value("langganan_credit_invoices_total")
+    await credit.deliver(*(credit.sale(who, (3_000, None), at=SOLD) for who in (good, bad)))
+    assert len(await credit.invoices_of(good)) == 1
+    assert len(await credit.parked(bad)) == 1
+    assert REGISTRY.get_sample_value("langganan_credit_invoices_total") == before + 1

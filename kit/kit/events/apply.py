@@ -131,7 +131,7 @@ class Applier:
             if not _free([envelope], blocks, parked):
                 continue
             try:
-                async with conn.transaction():
+                async with db.savepoint(conn):
                     event = self._decode(envelope)
                     if not locked:
                         await self._lock(conn, [event])
@@ -145,7 +145,7 @@ class Applier:
     async def _lock_all(self, conn: Conn, ordered: list[Envelope]) -> bool:
         """Lock all accounts at once; False when an event makes that fail, then each locks its own."""
         try:
-            async with conn.transaction():
+            async with db.savepoint(conn):
                 await self._lock(conn, [self._decode(envelope) for envelope in ordered])
         except Exception as error:
             if trouble.blameless(error, conn):

@@ -99,7 +99,7 @@ async def replay(
 async def _lock(conn: Conn, handlers: Mapping[str, Handler], lock: Lock, rows: list[Any]) -> bool:
     """Lock all accounts that the events name; True when each event has to lock its own."""
     try:
-        async with conn.transaction():
+        async with db.savepoint(conn):
             await lock(conn, [decode(_envelope(r), handlers[r["type"]].payload) for r in rows])
     except Exception as error:
         if trouble.blameless(error, conn):
@@ -112,7 +112,7 @@ async def _apply(
     conn: Conn, handlers: Mapping[str, Handler], lock: Lock | None, envelope: Envelope
 ) -> Exception | None:
     try:
-        async with conn.transaction():
+        async with db.savepoint(conn):
             handler = handlers[envelope.type]
             event = decode(envelope, handler.payload)
             if lock is not None:

@@ -11,6 +11,7 @@ from credit.accounts.model import Account, Key
 from credit.allowances import store
 from credit.allowances.model import Allowance, AllowanceKey, Sold, Use, take
 from kit import db
+from kit.counts import count
 
 
 @dataclass(slots=True)
@@ -42,7 +43,7 @@ class Taking:
         if self.uses:
             await store.use(conn, self.uses)
             for use in self.uses:
-                metrics.ALLOWANCE_USES.labels(use.kind, use.mark or "COVERED").inc()
+                count(metrics.ALLOWANCE_USES.labels(use.kind, use.mark or "COVERED"))
 
 
 async def begin(

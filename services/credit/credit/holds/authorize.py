@@ -20,6 +20,7 @@ from credit.policies.model import Policy
 from credit.policies.store import Policies
 from kit import db
 from kit.batch import LOCKED, LockedType
+from kit.counts import count
 from kit.errors import DomainError, IdempotencyConflict
 from kit.fingerprint import fingerprint
 
@@ -112,7 +113,7 @@ async def _write(conn: db.Conn, fold: _Fold) -> None:
         # that is none, so the whole batch is decided again: it sees the id then.
         raise asyncpg.SerializationError("a hold's id was taken meanwhile")
     for outcome, many in Counter(fold.new[key].reason or "APPROVED" for key in written).items():
-        metrics.AUTHORISED.labels(outcome).inc(many)
+        count(metrics.AUTHORISED.labels(outcome), many)
 
 
 class _Fold:

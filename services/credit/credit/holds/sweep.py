@@ -10,6 +10,7 @@ from credit.accounts.model import Key
 from credit.holds import store
 from credit.holds.model import lapse
 from kit import db
+from kit.counts import count
 from kit.events import horizon
 from kit.sweep import CLAIM_MAX, Sweep, apart
 
@@ -41,7 +42,7 @@ async def _close(conn: db.Conn, keys: Sequence[Key], now: datetime, heard: datet
     pending = await store.lapsed(conn, keys, now)
     closed = [(hold, after) for hold, parked in pending if (after := lapse(hold, now, heard, parked))]
     await store.close(conn, closed)
-    metrics.EXPIRED.inc(len(closed))
+    count(metrics.EXPIRED, len(closed))
     return len(closed)
 
 

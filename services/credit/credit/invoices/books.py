@@ -30,6 +30,7 @@ from credit.invoices.model import (
     write_off,
 )
 from kit import db, events, ids
+from kit.counts import count
 from kit.money import Currency
 
 
@@ -60,7 +61,7 @@ class Books:
         self.facts.append(facts.invoice_issued(account, invoice))
         if invoice.settled_at is not None:
             self.facts.append(facts.invoice_paid(invoice, charge.cause_id, charge.at))
-        metrics.INVOICED.inc()
+        count(metrics.INVOICED)
         return invoice
 
     def capture(self, hold: Hold, captured: int, invoice_id: str, by: Till | None = None) -> None:
@@ -174,8 +175,8 @@ class Books:
         await store.save(conn, [self.invoices[key] for key in self._moved])
         await accounts.post(conn, self._entries)
         for customer_id, mark in await store.mark(conn, self._marks):
-            metrics.EXCEPTIONS.labels(mark).inc()
+            count(metrics.EXCEPTIONS.labels(mark))
             if not customer_id:
-                metrics.NOBODYS.inc()
+                count(metrics.NOBODYS)
         await store.resolve_authorised(conn, self._authorised)
         await events.publish(conn, facts.TOPIC, self.facts)

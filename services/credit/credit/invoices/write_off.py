@@ -14,6 +14,7 @@ from credit.invoices import store
 from credit.invoices.books import Books
 from credit.invoices.model import Invoice, InvoiceKey
 from kit import db
+from kit.counts import count
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
 
@@ -69,5 +70,5 @@ async def write_off(conn: db.Conn, losses: Sequence[Loss], wait: bool) -> list[t
     books = Books(accounts={account.key: account})
     after = books.write_off(invoice, loss.request_id, loss.at)
     await books.write(conn)
-    metrics.WRITE_OFFS.inc()
+    count(metrics.WRITE_OFFS)
     return [(after, books.accounts[account.key])]

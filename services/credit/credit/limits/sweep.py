@@ -15,6 +15,7 @@ from credit.limits.decide import again
 from credit.limits.model import is_due
 from credit.policies.store import Policies
 from kit import db
+from kit.counts import count
 from kit.sweep import CLAIM_MAX, Sweep, apart
 
 log = structlog.get_logger()
@@ -48,7 +49,7 @@ async def _decide(conn: db.Conn, keys: Sequence[Key], policies: Policies, now: d
     after, errors = await again(conn, [(a, in_force[a.merchant_id]) for a in due], now)
     await store.save(conn, after, now)
     for error in errors:
-        metrics.LIMITS_UNDECIDED.inc()
+        count(metrics.LIMITS_UNDECIDED)
         log.warning("limit_undecided", reason=error.reason, why=str(error))
-    metrics.LIMITS_DECIDED.inc(len(after) - len(errors))
+    count(metrics.LIMITS_DECIDED, len(after) - len(errors))
     return len(after)

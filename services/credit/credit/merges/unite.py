@@ -8,6 +8,7 @@ from credit.merges import store
 from credit.merges.model import alias, comparable, store_limits, united
 from credit.merges.store import Waiting
 from kit import db
+from kit.counts import count
 from kit.events import NotYet
 
 
@@ -37,7 +38,7 @@ async def unite(conn: db.Conn, merge: Waiting, *, apart: bool) -> Exception | No
     after = await store.set_store_limits(conn, absorbed, after, store_limits(*sides), merge.at)
     await accounts.save(conn, [after, alias(absorbed, survivor)])
     await store.note(conn, absorbed, after, merge.at)
-    metrics.MERGED.inc()
+    count(metrics.MERGED)
     return None
 
 

@@ -15,6 +15,7 @@ from credit.invoices import store as invoices
 from credit.notices import store
 from credit.notices.model import Kind, by_hand
 from kit import db, events
+from kit.counts import count
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
 
@@ -64,5 +65,5 @@ async def remind(conn: db.Conn, wishes: Sequence[Wish], wait: bool) -> list[Remi
         raise IdempotencyConflict("request", wish.request_id)
     await store.add(conn, [said], wish.at)
     await events.publish(conn, facts.TOPIC, [facts.payment_notice(said, wish.at, wish.request_id)])
-    metrics.REMINDERS.labels(said.kind).inc()
+    count(metrics.REMINDERS.labels(said.kind))
     return [Reminded(said.kind, said.local_date, wish.at)]

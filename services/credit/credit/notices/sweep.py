@@ -14,6 +14,7 @@ from credit.notices import store
 from credit.notices.model import Ladders, Steps, begun, notice
 from credit.policies.store import Policies
 from kit import db, events
+from kit.counts import count
 from kit.sweep import CLAIM_MAX, Sweep, apart
 
 NAME = "notices"
@@ -73,5 +74,5 @@ async def _give(conn: db.Conn, keys: Sequence[Key], steps: Ladders, now: datetim
     notices = await store.add(conn, [said for said in every if said is not None], now)
     await events.publish(conn, facts.TOPIC, [facts.payment_notice(said, now) for said in notices])
     for said in notices:
-        metrics.NOTICES.labels(said.kind).inc()
+        count(metrics.NOTICES.labels(said.kind))
     return len(notices)

@@ -17,6 +17,7 @@ from credit.holds.model import Till
 from credit.invoices.books import Books
 from credit.payments import store
 from kit import db
+from kit.counts import count
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
 
@@ -84,5 +85,5 @@ async def pay_out(conn: db.Conn, wishes: Sequence[Wanted], wait: bool) -> list[t
         raise IdempotencyConflict("payout", wish.payout_id)
     books.facts.append(events.credit_paid_out(after, wish.payout_id, amount, wish.at))
     await books.write(conn)
-    metrics.PAYOUTS.inc()
+    count(metrics.PAYOUTS)
     return [(payout, after)]

@@ -13,6 +13,7 @@ from credit.invoices.books import Books
 from credit.invoices.model import Invoice, InvoiceKey
 from credit.payments.model import Payment, State, allocate
 from kit import db
+from kit.counts import count
 
 
 async def receive(
@@ -49,7 +50,7 @@ async def receive(
     )
     # The payment is said before the invoices that it settles.
     books.facts.insert(0, events.payment_received(after, received, at, heard_at))
-    metrics.PAYMENTS.inc()
+    count(metrics.PAYMENTS)
     return received, books
 
 

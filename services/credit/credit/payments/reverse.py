@@ -16,6 +16,7 @@ from credit.invoices.model import Charge, InvoiceKey
 from credit.payments import store
 from credit.payments.model import Payment, State, Undoing, undo
 from kit import db
+from kit.counts import count
 from kit.fingerprint import fingerprint
 from kit.ids import derived_uuid
 
@@ -79,7 +80,7 @@ async def reverse(conn: db.Conn, wishes: Sequence[Reversal], wait: bool) -> list
     account = books.accounts[account.key]
     books.facts.insert(0, events.payment_reversed(account, after, owed_again, taken, wish.at))
     await books.write(conn)
-    metrics.REVERSALS.labels(wish.reason).inc()
+    count(metrics.REVERSALS.labels(wish.reason))
     return [Reversed(after, account, owed_again, taken)]
 
 

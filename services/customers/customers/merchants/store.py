@@ -15,6 +15,7 @@ from customers import metrics
 from customers.errors import CurrencyFixed, MerchantNotSet
 from customers.merchants.model import Hours, Merchant, Shop, Store
 from kit import db
+from kit.counts import count
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import Field, fingerprint
 from kit.money import Currency
@@ -97,7 +98,7 @@ class Shops:
             conn, merchants=[m for m, _ in unknown], stores=[s for _, s in unknown], now=now
         )
         async for row in fresh:
-            metrics.STORES_SELF_REGISTERED.inc()
+            count(metrics.STORES_SELF_REGISTERED)
             log.warning("store_registered_itself", merchant=row["merchant_id"], store=row["store_id"])
 
 

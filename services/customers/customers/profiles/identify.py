@@ -16,6 +16,7 @@ from customers.vault import read
 from customers.vault.read import Access, Reader, Register, SealedPerson
 from customers.vault.seal import Token
 from kit import db
+from kit.counts import count
 
 MATCHES_MAX = 20
 
@@ -86,7 +87,7 @@ class Identifier:
         ]
 
     def _refusal(self, question: Question, wait: int) -> Exception:
-        metrics.IDENTIFIED.labels(question.by, "refused").inc()
+        count(metrics.IDENTIFIED.labels(question.by, "refused"))
         return self._limit.refusal(wait)
 
 
@@ -108,7 +109,7 @@ async def _recognise(
 
 def _answer(question: Question, candidates: list[Candidate]) -> list[Candidate]:
     answer = "none" if not candidates else "one" if len(candidates) == 1 else "several"
-    metrics.IDENTIFIED.labels(question.by, answer).inc()
+    count(metrics.IDENTIFIED.labels(question.by, answer))
     return candidates
 
 

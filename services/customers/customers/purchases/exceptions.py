@@ -13,6 +13,7 @@ from customers.purchases.decode import Sale
 from customers.purchases.errors import AlreadyResolved, ExceptionNotFound
 from customers.purchases.sql import queries
 from kit import ids
+from kit.counts import count
 from kit.db import Conn
 from kit.fingerprint import fingerprint
 
@@ -58,7 +59,7 @@ async def write(conn: Conn, noticed: Sequence[Noticed]) -> None:
     if not noticed:
         return
     for found in noticed:
-        metrics.PURCHASE_EXCEPTIONS.labels(found.reason).inc()
+        count(metrics.PURCHASE_EXCEPTIONS.labels(found.reason))
     await queries.insert_exceptions(
         conn,
         merchants=[n.merchant_id for n in noticed],

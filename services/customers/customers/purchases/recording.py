@@ -18,6 +18,7 @@ from customers.purchases.sql import queries
 from customers.purchases.tenders import as_told
 from kit import events
 from kit.batch import LOCKED, LockedType
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from langganan.events.v1.purchases_pb2 import PurchaseCompleted
@@ -211,7 +212,7 @@ async def _write(conn: Conn, fold: _Fold) -> dict[Key, Recorded]:
     await exceptions.write(conn, [n for k in new for n in fold.noticed[k]])
     await events.publish(conn, TOPIC, [_outgoing(s) for s in new.values()])
     for sale in new.values():
-        metrics.PURCHASES.labels("replaced" if sale.event.occurred_at_implausible else "believed").inc()
+        count(metrics.PURCHASES.labels("replaced" if sale.event.occurred_at_implausible else "believed"))
     return {
         k: Recorded(s.event, s.fingerprint, tuple(n.reason for n in fold.noticed[k])) for k, s in new.items()
     }

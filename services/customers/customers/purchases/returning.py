@@ -18,6 +18,7 @@ from customers.purchases.sql import queries
 from customers.purchases.standing import Standing, owner_of, standing
 from customers.purchases.tenders import kind_of
 from kit import events
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from langganan.events.v1.purchases_pb2 import PurchaseReturned
@@ -108,7 +109,7 @@ class Returner:
             event, decision.total_left, request.receipt_number, request.origin.SerializeToString()
         )
         await _write(conn, now, request, returned)
-        metrics.RETURNS.labels(terms.reason.name).inc()
+        count(metrics.RETURNS.labels(terms.reason.name))
         return returned
 
 

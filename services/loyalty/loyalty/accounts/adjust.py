@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kit.batch import LockedType
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
@@ -103,7 +104,7 @@ async def _write(conn: Conn, request: Adjustment, book: Book) -> None:
             reason=book.account.kept(request.reason),
             origin=request.origin,
         )
-    metrics.POINTS.labels("ADJUST").inc(abs(request.points))
+    count(metrics.POINTS.labels("ADJUST"), abs(request.points))
 
 
 def _row(request: Adjustment, book: Book) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from kit import events
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import DomainError
 from kit.events import Outgoing
@@ -108,7 +109,7 @@ async def _load_lots(conn: Conn, days: Sequence[Day]) -> None:
 def _expire(day: Day) -> None:
     points = expire(day.book, day.day)
     if points:
-        metrics.POINTS.labels("EXPIRE").inc(points)
+        count(metrics.POINTS.labels("EXPIRE"), points)
 
 
 def _notice(day: Day, now: datetime) -> list[Outgoing]:
@@ -116,7 +117,7 @@ def _notice(day: Day, now: datetime) -> list[Outgoing]:
     found = notice(day.book, day.day, day.notice_days)
     if not found:
         return []
-    metrics.NOTICED.inc(len(found))
+    count(metrics.NOTICED, len(found))
     lots = [(lot.left, lot.expires_on) for lot in found if lot.expires_on is not None]
     return [points_expiring(account.merchant_id, account.customer_id, lots, day.day, now)]
 
@@ -156,7 +157,7 @@ def _change(day: Day) -> TierChange | None:
         log.warning("tier_not_decided", merchant=account.merchant_id, why=error.reason)
         return None
     if change is not None and _falls(change, program):
-        metrics.TIER_FALLS.inc()
+        count(metrics.TIER_FALLS)
     return change
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kit import events
+from kit.counts import count
 from kit.db import Conn
 from kit.events import Outgoing
 from kit.ids import derived_uuid
@@ -32,7 +33,7 @@ def count_points(books: list[Book]) -> None:
     """Count what these books appended."""
     for book in books:
         for entry in book.entries:
-            metrics.POINTS.labels(entry.kind).inc(abs(entry.points))
+            count(metrics.POINTS.labels(entry.kind), abs(entry.points))
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from kit import db
 from kit.batch import LOCKED, LockedType
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import DomainError
 from loyalty import metrics
@@ -86,7 +87,7 @@ class Reservations:
         await update(conn, list(kept.values()))
         await accounts.write(conn, books.values())
         for made in fresh.values():
-            metrics.RESERVATIONS.labels(made.decline_reason or made.state).inc()
+            count(metrics.RESERVATIONS.labels(made.decline_reason or made.state))
         return answers
 
 
@@ -311,4 +312,4 @@ async def insert_exceptions(conn: Conn, made: Sequence[Listed]) -> None:
             occurred_ats=[e.occurred_at for e in made],
         )
         for exception in made:
-            metrics.EXCEPTIONS.labels(exception.marked.mark).inc()
+            count(metrics.EXCEPTIONS.labels(exception.marked.mark))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from kit.counts import count
 from kit.db import Conn
 from kit.events import horizon
 from kit.sweep import CLAIM_MAX, apart
@@ -40,7 +41,7 @@ async def _give_back(conn: Conn, keys: Sequence[accounts.Key], until: datetime) 
         lapse(books[reservation.merchant_id, reservation.customer_id], reservation)
     await store.update(conn, due)
     await accounts.write(conn, books.values())
-    metrics.RESERVATIONS_EXPIRED.inc(len(due))
+    count(metrics.RESERVATIONS_EXPIRED, len(due))
     return len(keys)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from kit import db, events
 from kit.batch import LockedType
+from kit.counts import count
 from kit.db import Conn
 from kit.errors import IdempotencyConflict
 from kit.fingerprint import fingerprint
@@ -99,7 +100,7 @@ async def append(conn: Conn, changes: Sequence[TierChange]) -> None:
             effective_ats=[c.effective_at for c in changes],
         )
         for change in changes:
-            metrics.TIER_CHANGES.labels(change.cause).inc()
+            count(metrics.TIER_CHANGES.labels(change.cause))
 
 
 async def clear_reasons(conn: Conn, keys: Iterable[Key]) -> None:

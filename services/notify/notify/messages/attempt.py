@@ -11,6 +11,7 @@ from datetime import date, datetime
 
 import structlog
 
+from kit.counts import count
 from kit.money import Currency
 from langganan.credit.v1.invoices_pb2 import Invoice
 from notify import metrics
@@ -128,7 +129,7 @@ class Preparation:
             return _not_now(Reason.CONTACTS_UNAVAILABLE, message, now)
         if outcome is not None:
             if outcome.not_before is not None:
-                metrics.MESSAGES_HELD.labels(message.kind).inc()
+                count(metrics.MESSAGES_HELD.labels(message.kind))
             return message, outcome
         way = model.route(
             contact,

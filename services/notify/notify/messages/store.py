@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kit import cause, db
+from kit.counts import count
 from kit.errors import IdempotencyConflict
 from kit.events import publish
 from notify import events, metrics
@@ -100,9 +101,9 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> int:
             columns[name].append(value)
     made = [row async for row in _queries.insert_messages(conn, **columns)]
     for row in made:
-        metrics.MESSAGES_MADE.labels(row["kind"]).inc()
+        count(metrics.MESSAGES_MADE.labels(row["kind"]))
         if row["state"] in FINAL:
-            metrics.MESSAGES_FINISHED.labels(row["kind"], row["state"], row["reason"], "").inc()
+            count(metrics.MESSAGES_FINISHED.labels(row["kind"], row["state"], row["reason"], ""))
     await _replace_older(conn, [row for row in made if row["family"]])
     return len(made)
 
@@ -119,7 +120,7 @@ async def _replace_older(conn: db.Conn, made: Sequence[Any]) -> None:
         message_ids=[r["message_id"] for r in made],
     )
     async for row in rows:
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, "").inc()
+        count(metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, ""))
 
 
 _INSERTED = (
@@ -270,7 +271,7 @@ async def _skip_overtaken(conn: db.Conn, done: Sequence[tuple[Claimed, Outcome]]
         message_ids=[c.message_id for c in waiting],
     )
     async for row in rows:
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, "").inc()
+        count(metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.REPLACED, ""))
 
 
 async def unfinished(conn: db.Conn) -> int:
@@ -284,7 +285,7 @@ async def erase(conn: db.Conn, erased: Sequence[tuple[Customer, datetime]]) -> N
     columns = {**_columns(c for c, _ in erased), "erased": [at for _, at in erased]}
     await _queries.erase_recipients(conn, **columns)
     async for row in _queries.skip_messages_of_erased(conn, **columns):
-        metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.CUSTOMER_ERASED, "").inc()
+        count(metrics.MESSAGES_FINISHED.labels(row["kind"], State.SKIPPED, Reason.CUSTOMER_ERASED, ""))
 
 
 async def merge(conn: db.Conn, merged: Sequence[tuple[Customer, str]]) -> None:
