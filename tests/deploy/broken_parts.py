@@ -93,6 +93,18 @@ BROKEN: dict[str, Broken] = {
         lambda r: r.one("ScaledObject", "credit-work")["spec"].update(minReplicaCount=0),
         "may have no worker",
     ),
+    "an open listener": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("Kafka", "langganan")["spec"]["kafka"]["listeners"][0].pop("authentication"),
+        "who does not say who they are",
+    ),
+    "no authorization": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("Kafka", "langganan")["spec"]["kafka"].pop("authorization"),
+        "does not ask what a user may",
+    ),
     "auto-create": (
         operators.kafka,
         "production",

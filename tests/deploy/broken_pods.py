@@ -118,6 +118,12 @@ BROKEN: dict[str, Broken] = {
         ),
         "is killed before",
     ),
+    "unheard of": (
+        pods.grace,
+        "local",
+        lambda r: r.one("Deployment", "credit-serve")["spec"].pop("minReadySeconds"),
+        "DNS may not tell of",
+    ),
     "no budget": (pods.disruption, "local", drop("PodDisruptionBudget", "credit-serve"), "has no budget"),
     "a wide budget": (
         pods.disruption,

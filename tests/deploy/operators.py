@@ -36,7 +36,12 @@ def kafka(rendered: Rendered, heard: dict[str, Heard]) -> Iterator[str]:
         should.add(("group", own.group, frozenset({"Read", "Describe"})))
         if may != should:
             yield f"the Kafka user {service} may {may - should or 'not ' + str(should - may)}"
-    config = rendered.one("Kafka", "langganan")["spec"]["kafka"]["config"]
+    broker = rendered.one("Kafka", "langganan")["spec"]["kafka"]
+    config = broker["config"]
+    if [(one["tls"], one.get("authentication")) for one in broker["listeners"]] != [(True, {"type": "tls"})]:
+        yield "Kafka lets in who does not say who they are"
+    if broker.get("authorization") != {"type": "simple"}:
+        yield "Kafka does not ask what a user may"
     if config["auto.create.topics.enable"] or config["unclean.leader.election.enable"]:
         yield "Kafka makes topics by itself, or forgets what it acknowledged"
     if config["offsets.retention.minutes"] * 60_000 < 2 * topics.RETENTION_MS:

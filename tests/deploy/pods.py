@@ -13,6 +13,7 @@ from tests.deploy.rendered import Rendered, Workload, matches
 USER = 10001
 # What a process does besides DRAIN_S: answers that are on their way, connections to close.
 LETTING_GO_S = 5.0
+DNS_KEEPS_S = {"local": 5, "production": 30}  # an answer
 PATHS = ("/live", "/ready", "/metrics", "/settled")  # of kit.http, which a test asks
 PART_PORTS = {"postgres": pod.POSTGRES_PORT, "kafka": pod.KAFKA_PORT, "mail": pod.SMTP_PORT}
 PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
@@ -161,10 +162,13 @@ def grace(rendered: Rendered) -> Iterator[str]:
         drain = float(told[f"{one.service.upper()}_DRAIN_S"])
         # A poll, a last commit, two clients closed; then what is on its way out of the house (notify).
         leave = consumer.LEAVE_SECONDS + consumer.LAST_COMMIT_SECONDS + 2 * closing.CLOSE_SECONDS + drain
+        serves = container["args"] == ["serve"]
         before = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        if container["args"] == ["serve"] and not before:
+        if serves and not before:
             yield f"{one.title} stops before clients have heard that it does"
-        needed = before + (drain if container["args"] == ["serve"] else leave) + LETTING_GO_S
+        if serves and one.object["spec"].get("minReadySeconds", 0) < DNS_KEEPS_S[rendered.overlay]:
+            yield f"{one.title} is followed by a pod that DNS may not tell of yet"
+        needed = before + (drain if serves else leave) + LETTING_GO_S
         if one.spec.get("terminationGracePeriodSeconds", 30) < needed:
             yield f"{one.title} is killed before the {needed:.0f} s that it may need"
 

@@ -11,6 +11,7 @@ import pytest
 
 from kit import http as kit_http
 from local.manifests import VERSIONS, Object, faults
+from local.settings import ROOT
 from tests.deploy import broken_house, broken_parts, broken_pods, flows, house, operators, pods
 from tests.deploy.house import Heard
 from tests.deploy.rendered import Rendered
@@ -96,6 +97,17 @@ def test_policy_refuses(broken: str, fresh: Callable[[str], Rendered], heard: di
 
 def test_every_policy_is_seen_to_refuse() -> None:
     assert {check for check, *_ in BROKEN.values()} == {check for _, check in CHECKS}
+
+
+def test_the_page_on_upgrades_says_how_long_a_pod_is_given(manifests: dict[str, list[Object]]) -> None:
+    page = (ROOT / "docs" / "operations" / "upgrade.md").read_text()
+    rendered = Rendered("production", manifests["production"])
+    serve, work = (rendered.one("Deployment", f"credit-{role}")["spec"] for role in ("serve", "work"))
+    given = [one["template"]["spec"]["terminationGracePeriodSeconds"] for one in (serve, work)]
+    container = serve["template"]["spec"]["containers"][0]
+    assert f"| {given[0]} for `serve`, {given[1]} for `work` |" in page
+    assert f"| {serve['minReadySeconds']} (`minReadySeconds`) |" in page
+    assert f"| `preStop`: sleep | {container['lifecycle']['preStop']['sleep']['seconds']} |" in page
 
 
 def test_every_path_that_a_probe_may_ask_is_served() -> None:
