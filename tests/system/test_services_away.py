@@ -63,15 +63,16 @@ async def test_while_customers_is_away_a_till_sells_to_whom_a_card_names_and_rec
 ) -> None:
     stack, till, ready = trade.stack, trade.till, with_token(trade.stack)
     customer_id = await trade.register()
-    await trade.sell(customer_id, cash=100_000)
+    earlier = await trade.sell(customer_id, cash=100_000)
     await stack.settled()
     stack.kill("customers")
     identify = profiles_pb2.IdentifyRequest(customer_id=customer_id, origin=ORIGIN)
     assert await refused(till.profiles.Identify(identify, **ready)) is grpc.StatusCode.UNAVAILABLE
-    back = purchases_pb2.QuoteReturnRequest(
-        purchase_id=str(uuid.uuid4()), customer_id=customer_id, reason=returns_pb2.RETURN_REASON_VOID
-    )
-    assert await refused(till.purchases.QuoteReturn(back, **ready)) is grpc.StatusCode.UNAVAILABLE
+    part = returns_pb2.ReturnItem(line_id="1", amount=rupiah(10_000))
+    given = returns_pb2.Refund(tender_id="cash", amount=rupiah(10_000))  # out of the drawer
+    asked = {"purchase_id": earlier, "customer_id": customer_id, "lines": [part], "refunds": [given]}
+    quote = purchases_pb2.QuoteReturnRequest(reason=returns_pb2.RETURN_REASON_RETURN, **asked)
+    assert await refused(till.purchases.QuoteReturn(quote, **ready)) is grpc.StatusCode.UNAVAILABLE
     # The card carries the id; points and credit are held as ever.
     points = await trade.reserve(customer_id, 40, str(uuid.uuid4()))
     hold = await trade.authorize(customer_id, 25_000, str(uuid.uuid4()))
@@ -86,8 +87,14 @@ async def test_while_customers_is_away_a_till_sells_to_whom_a_card_names_and_rec
     purchase_id = str(uuid.uuid4())
     for _ in range(2):  # the answer to the first may have been lost
         await trade.record(customer_id, tenders, purchase_id, BLIND)
+    back = purchases_pb2.RecordReturnRequest(
+        return_id=str(uuid.uuid4()), origin=BLIND, reason=returns_pb2.RETURN_REASON_RETURN, **asked
+    )
+    back.occurred_at.FromDatetime(stack.clock.now())
+    for _ in range(2):
+        await till.call("RecordReturn", till.purchases.RecordReturn, back)
     await stack.settled()
-    assert await trade.books(customer_id) == Books(100 - 40 + 34, 25_000, 0, (25_000,), 2, 2)
+    assert await trade.books(customer_id) == Books(100 - 40 + 34 - 10, 25_000, 0, (25_000,), 2, 2)
     assert await exceptions(trade, customer_id) == 0
 
 
