@@ -5,26 +5,32 @@ from dataclasses import replace
 from typing import Any
 
 import asyncpg
+import grpc.aio
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
 
+from kit.testing import eventually
+from langganan.customers.v1 import profiles_pb2
 from local.demo.__main__ import STAGES, Run
 from local.demo.gateway import Gateway
 from local.demo.people import Directory, Person
+from local.services import SERVICES
 from local.settings import LocalSettings
 from local.stack import Stack
+from tests.system.collector import Collector, collecting
 from tests.system.traces import Traces, evidence_of, logs_of
 
 
 class Watched(Run):
-    """The demo in small; at its end, while all of it still runs, every place is searched.
+    """The demo in small, every call logged and traced; at its end, while all still runs, all is searched.
 
     Then something is planted in each kind of place, and all is searched again: a search that finds nothing
     proves something only if it would have found that.
     """
 
+    collector: Collector
     clean: dict[str, set[str]]
     planted: dict[str, set[str]]
     sizes: dict[str, int]
@@ -32,14 +38,34 @@ class Watched(Run):
     async def _work(self, stack: Stack, gateway: Gateway, started: float) -> dict[str, Any]:
         report = await super()._work(stack, gateway, started)
         people = list(self._people.values())
+        await call_carelessly(stack, people[0])
+        await eventually(lambda: b"ContactService/GetContacts" in b"".join(self.collector.raw))
         traces = Traces(people)
-        evidence = await evidence_of(stack)
+        evidence = await self._evidence(stack)
         self.sizes = {place: len(content) for place, content in evidence.items()}
         self.clean = {place: traces.found_in(content) for place, content in evidence.items()}
         await plant(stack, people[0])
-        again = await evidence_of(stack)
+        self.collector.raw.append(people[0].name.encode())
+        again = await self._evidence(stack)
         self.planted = {place: traces.found_in(content) for place, content in again.items()}
         return report
+
+    async def _evidence(self, stack: Stack) -> dict[str, bytes]:
+        return {**await evidence_of(stack), "spans": b"".join(self.collector.raw)}
+
+
+async def call_carelessly(stack: Stack, person: Person) -> None:
+    """Call as a gateway that names a person where ids belong, and be refused."""
+    also = (
+        ("x-request-id", person.phone),
+        ("traceparent", person.phone),
+        ("tracestate", f"a={person.email}"),
+    )
+    till = Gateway(stack.grpc, stack.token(), also=also)
+    request = profiles_pb2.IdentifyRequest(phone=person.phone)  # without an origin
+    with pytest.raises(grpc.aio.AioRpcError):
+        await till.call("Identify", till.profiles.Identify, request)
+    await till.close()
 
 
 async def plant(stack: Stack, person: Person) -> None:
@@ -68,19 +94,26 @@ def as_dialled(phone: str) -> str:
 
 
 async def test_nothing_that_names_a_person_is_left_anywhere_but_sealed_in_the_vault(
-    stack_settings: LocalSettings,
+    stack_settings: LocalSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Watched(300, 11, STAGES[4], Console(file=io.StringIO()), days=14)
-    await run.play(stack_settings)
+    async with collecting() as run.collector:
+        for name in SERVICES:
+            monkeypatch.setenv(f"{name.upper()}_OTLP_ENDPOINT", run.collector.endpoint)
+            monkeypatch.setenv(f"{name.upper()}_LOG_CALLS", "all")
+        await run.play(stack_settings)
     assert {place: found for place, found in run.clean.items() if found} == {}
     for place in ("kafka customers", "kafka loyalty", "kafka credit", "kafka notify"):
         assert run.sizes[place] > 0, f"{place} was not read"
+    for place in ("log customers.log", "spans"):
+        assert run.sizes[place] > 20_000, f"{place} was not read"
     for place in ("database vault.sealed_fields", "database customers.purchases", "database notify.messages"):
         assert run.sizes[place] > 1_000, f"{place} was not read"
     assert {place for place, found in run.planted.items() if found} == {
         "kafka planted",
         "database loyalty.planted",
         "database vault.planted",
+        "spans",
         min(place for place in run.planted if place.startswith("log ")),
     }
 
