@@ -52,16 +52,19 @@ class Otel:
         known.sort(key=lambda one: not one.trace_flags.sampled)
         context = set_span_in_context(NonRecordingSpan(known[0])) if known else Context()
         links = [Link(one) for one in known[1:_LINKS_MAX] if one.trace_flags.sampled]
+        span = self._tracer.start_span(
+            name,
+            context=context,
+            kind=_KINDS[kind],
+            attributes=dict(attributes),
+            links=links,
+            record_exception=False,  # its words may name somebody
+            set_status_on_exception=False,
+        )
+        made = span.get_span_context()
+        # OTEL_SDK_DISABLED makes spans that are none; the trace goes on without.
         return OtelSpan(
-            self._tracer.start_span(
-                name,
-                context=context,
-                kind=_KINDS[kind],
-                attributes=dict(attributes),
-                links=links,
-                record_exception=False,  # its words may name somebody
-                set_status_on_exception=False,
-            )
+            span, _traceparent(made) if made.is_valid else _traceparent(known[0]) if known else ""
         )
 
     def close(self) -> None:
@@ -80,10 +83,8 @@ class OtelSpan:
 
     __slots__ = ("_span", "traceparent")
 
-    def __init__(self, span: Span) -> None:
-        self._span = span
-        of = span.get_span_context()
-        self.traceparent = f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"
+    def __init__(self, span: Span, traceparent: str) -> None:
+        self._span, self.traceparent = span, traceparent
 
     def end(self, error: str = "", attributes: Attributes | None = None) -> None:
         """End it."""
@@ -92,6 +93,10 @@ class OtelSpan:
         if error:
             self._span.set_status(StatusCode.ERROR, error)
         self._span.end()
+
+
+def _traceparent(of: SpanContext) -> str:
+    return f"00-{of.trace_id:032x}-{of.span_id:016x}-{of.trace_flags:02x}"
 
 
 def _context(traceparent: str) -> SpanContext:
