@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from kit import trace
+
 Customer = tuple[str, str]  # merchant, key
 
 _SHOWN = 8  # causes that a log line names
@@ -51,12 +53,14 @@ def of(causes: Sequence[Cause]) -> Iterator[None]:
 def traceparents(customers: Sequence[Customer]) -> list[str]:
     """Return the trace that goes on with what is done now for each customer; empty: none.
 
-    Of several causes it is the first that is about this customer.
+    Of several causes it is the first kept one that is about this customer, else the first.
     """
     causes = _PRESENT.get()
     if len(causes) == 1:
         return [causes[0].traceparent] * len(customers)
     traced = {one.customer: one.traceparent for one in reversed(causes) if one.traceparent}
+    kept = {one.customer: one.traceparent for one in reversed(causes) if trace.is_kept(one.traceparent)}
+    traced |= kept
     return [traced.get(customer, "") for customer in customers]
 
 

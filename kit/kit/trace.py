@@ -19,6 +19,10 @@ _TRACEPARENT = re.compile(
 )
 
 
+# The last digit of flags whose lowest bit, "sampled", is set.
+_ODD = frozenset("13579bdf")
+
+
 class Span(Protocol):
     """One thing that took time."""
 
@@ -66,10 +70,14 @@ def valid(text: str | None) -> str:
     return "00-{}-{}-{}".format(*found.groups()[:3]) if found else ""
 
 
+def is_kept(traceparent: str) -> bool:
+    """Whether the spans of a trace are kept (sampled); empty: no."""
+    return traceparent[-1:] in _ODD
+
+
 def kept_first(traceparents: Sequence[str]) -> str:
     """Return the first that is kept (sampled), else the first; empty for none."""
-    kept = (one for one in traceparents if int(one[-2:], 16) & 1)
-    return next(kept, traceparents[0] if traceparents else "")
+    return next(filter(is_kept, traceparents), traceparents[0] if traceparents else "")
 
 
 def begin(name: str, kind: Kind, parents: Sequence[str], attributes: Attributes) -> Span | None:

@@ -39,8 +39,9 @@ class Applier:
 
         Raises TooManyPoisoned, or what says that the database cannot at present.
         """
-        with following("process", self._group, envelopes) as refused:
-            refused |= {p.envelope.id: p.status for p in await self._apply_all(envelopes, told)}
+        with following("process", self._group, envelopes) as followed:
+            parked = await self._apply_all(followed.envelopes, told)
+            followed.refused.update((one.envelope.id, one.status) for one in parked)
 
     async def _apply_all(self, envelopes: Sequence[Envelope], told: Heard) -> list[Parked]:
         way: Way = self._folded

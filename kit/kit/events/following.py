@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from kit import cause, trace
@@ -11,18 +12,28 @@ from kit.cause import Cause
 from kit.events.envelope import Envelope
 
 
-@contextmanager
-def following(verb: str, group: str, envelopes: Sequence[Envelope]) -> Iterator[dict[UUID, str]]:
-    """Let these events be the causes of what is done within, each with a span where it is in a trace.
+@dataclass(slots=True)
+class Followed:
+    """The events, each in the trace of its span; `refused`: in a word, why one of them was not applied."""
 
-    Yields where to note in a word why an event was not applied.
-    """
-    refused: dict[UUID, str] = {}
+    envelopes: list[Envelope]
+    refused: dict[UUID, str] = field(default_factory=dict)
+
+
+@contextmanager
+def following(verb: str, group: str, envelopes: Sequence[Envelope]) -> Iterator[Followed]:
+    """Let these events be the causes of what is done within, each with a span where it is in a trace."""
     spans = [_begin(verb, group, one) for one in envelopes]
-    with cause.of([cause_of(e, span) for e, span in zip(envelopes, spans, strict=True)]):
+    followed = Followed(
+        [
+            replace(envelope, traceparent=span.traceparent) if span else envelope
+            for envelope, span in zip(envelopes, spans, strict=True)
+        ]
+    )
+    with cause.of([cause_of(envelope) for envelope in followed.envelopes]):
         error = "CANCELLED"
         try:
-            yield refused
+            yield followed
             error = ""
         except Exception as failure:
             error = type(failure).__name__
@@ -30,16 +41,13 @@ def following(verb: str, group: str, envelopes: Sequence[Envelope]) -> Iterator[
         finally:
             for envelope, span in zip(envelopes, spans, strict=True):
                 if span is not None:
-                    span.end(error or refused.get(envelope.id, ""))
+                    span.end(error or followed.refused.get(envelope.id, ""))
 
 
-def cause_of(envelope: Envelope, span: trace.Span | None = None) -> Cause:
+def cause_of(envelope: Envelope) -> Cause:
     """Return an event as the cause of what is done for it."""
-    return Cause(
-        {"event_id": envelope.id, "event_type": envelope.type},
-        span.traceparent if span else envelope.traceparent,
-        envelope.customer,
-    )
+    names = {"event_id": envelope.id, "event_type": envelope.type}
+    return Cause(names, envelope.traceparent, envelope.customer)
 
 
 def _begin(verb: str, group: str, envelope: Envelope) -> trace.Span | None:

@@ -82,10 +82,10 @@ async def replay(
             if row["status"] == "POISONED" and not poisoned:
                 blocks.add(*envelope.customer, envelope.topic, "POISONED")
                 continue
-            with following("replay", "", [envelope]) as refused:
-                error = await _apply(conn, handlers, lock if separate else None, envelope)
+            with following("replay", "", [envelope]) as followed:
+                error = await _apply(conn, handlers, lock if separate else None, followed.envelopes[0])
                 if error is not None:
-                    refused[envelope.id] = parking.status_of(error)
+                    followed.refused[envelope.id] = parking.status_of(error)
             if error is None:
                 done.append(row["id"])
                 continue

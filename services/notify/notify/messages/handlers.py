@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -54,7 +55,7 @@ def _making(make: Make) -> Callable[[db.Conn, list[Received]], Awaitable[list[Ex
                 continue
             refusals.append(None)
             if message is not None:
-                messages.append(message)
+                messages.append(replace(message, traceparent=event.traceparent))
         await store.add(conn, messages)
         return refusals
 

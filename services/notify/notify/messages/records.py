@@ -15,7 +15,8 @@ class NewMessage:
     """A message to store; `fingerprint` is the content of a SendMessage, None for one made from an event.
 
     `template_version` 0: the one in force. `family`: it replaces older unsent ones of that family. `until`
-    is the last local date of its use, `invoices` what credit is asked about at every attempt.
+    is the last local date of its use, `invoices` what credit is asked about at every attempt. `traceparent`:
+    the trace of the event that it was made from.
     """
 
     merchant_id: str
@@ -33,6 +34,7 @@ class NewMessage:
     family: str = ""
     until: date | None = None
     invoices: Sequence[str] = ()
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ async def add(conn: db.Conn, messages: Sequence[NewMessage]) -> int:
     survivors = {(m, r.merged_into) for (m, _), r in known.items() if r.merged_into}
     known.update(await _recipients(conn, survivors))
     columns: dict[str, list[Any]] = {name: [] for name in _INSERTED}
-    columns["traceparents"] = cause.traceparents([(m.merchant_id, m.customer_id) for m in messages])
+    of_cause = cause.traceparents([(m.merchant_id, m.customer_id) for m in messages])
+    columns["traceparents"] = [m.traceparent or of for m, of in zip(messages, of_cause, strict=True)]
     for message in messages:
         customer_id = known[message.merchant_id, message.customer_id].merged_into or message.customer_id
         erased_at = known[message.merchant_id, customer_id].erased_at
