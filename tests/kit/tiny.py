@@ -96,6 +96,15 @@ class Tiny:
                 return ""
             return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
+    async def tells(self, ready: str) -> None:
+        """Wait until its health port says so of its readiness, and see that it is live all along."""
+
+        async def look() -> bool:
+            assert await self.health("live") == "SERVING"
+            return await self.health("") == ready
+
+        await eventually(look, within=20, every=0.1)
+
 
 @pytest.fixture
 async def bare_database(postgres_url: str) -> AsyncIterator[str]:
