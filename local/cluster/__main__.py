@@ -5,6 +5,7 @@ Environment: KUBECONFIG, LEVEL=apiserver, CHECKS=roll,kill, KEEP=1, REUSE=1 and 
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -77,8 +78,10 @@ def disturb(settings: ClusterSettings, kubectl: Kubectl, tally: Tally) -> None:
 
 def main() -> int:
     """Do what the settings say; 1 when something failed."""
+    # Told to stop, it undoes what it is about and deletes what it made, as at the end.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     settings = ClusterSettings()
-    kubectl, tally = Kubectl(settings.command(settings.kubectl), namespace.NAME), Tally()
+    kubectl, tally = Kubectl(settings.command(settings.kubectl), namespace.NAME, settings.patience), Tally()
     try:
         say(f"cluster: {kubectl('version').splitlines()[-1]}")
         namespace.claim(kubectl, reuse=settings.reuse)

@@ -14,10 +14,13 @@ Object = dict[str, Any]
 
 
 class Kubectl:
-    """Runs kubectl in one namespace; raises Failed with what it said when it refuses."""
+    """Runs kubectl in one namespace; raises Failed with what it said when it refuses.
 
-    def __init__(self, command: Sequence[str], namespace: str) -> None:
-        self.namespace = namespace
+    All seconds that a call may take are times `patience`.
+    """
+
+    def __init__(self, command: Sequence[str], namespace: str, patience: float = 1) -> None:
+        self.namespace, self._patience = namespace, patience
         self._command = [*command, "--namespace", namespace]
 
     def __call__(self, *arguments: str, stdin: str | None = None, seconds: float = SECONDS) -> str:
@@ -38,7 +41,7 @@ class Kubectl:
                 stdin=subprocess.DEVNULL if stdin is None else None,
                 capture_output=True,
                 text=True,
-                timeout=seconds,
+                timeout=seconds * self._patience,
                 check=False,
             )
         except subprocess.TimeoutExpired:

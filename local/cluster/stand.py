@@ -50,10 +50,8 @@ class Stand:
 
     def rolled(self, deployment: str) -> None:
         """Wait until every pod of a Deployment is of its newest template and the old ones have gone."""
-        seconds = READY_SECONDS * self.settings.patience
-        self.kubectl(
-            "rollout", "status", f"deployment/{deployment}", f"--timeout={seconds:.0f}s", seconds=seconds + 10
-        )
+        within = f"--timeout={READY_SECONDS * self.settings.patience:.0f}s"
+        self.kubectl("rollout", "status", f"deployment/{deployment}", within, seconds=READY_SECONDS + 10)
 
     def all_ready(
         self, owners: Iterable[str] = (*PARTS, *DEPLOYMENTS), seconds: float = READY_SECONDS

@@ -10,7 +10,7 @@ from local.cluster.tills import image, pod
 
 SERVICE = "customers"
 DEPLOYMENT = f"{SERVICE}-serve"
-BURN, CALLERS = "burn", 16
+BURN, CALLERS = "burn", 4
 LONGEST = 600.0
 UP_SECONDS, DOWN_SECONDS = 300.0, 420.0
 
