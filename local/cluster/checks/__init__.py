@@ -15,11 +15,12 @@ CHECKS: dict[str, Check] = {
     "kill": kill.check,
     "load": load.check,
     "workers": workers.check,
-    "versions": versions.check,
     "budgets": budgets.check,
     "migration": refused.migration,
     "secret": refused.secret,
     "plugin": refused.plugin,
+    # After `migration`, which needs a database that the next release has not migrated.
+    "versions": versions.check,
     "audits": audits.check,
 }
 # Those that need images of the next release (local/cluster/upcoming.py).
