@@ -141,7 +141,11 @@ async def _outcome(call: grpc.aio.UnaryUnaryCall[Request, Reply]) -> None:
 
 
 def decision(reply: Message) -> Message:
-    """The part of a reply that a repetition must give again: without balances of the moment."""
+    """The part of a reply that a repetition must give again: without balances of the moment.
+
+    What only a later release says is no part of it: the other answer may be of an older one.
+    """
+    reply.DiscardUnknownFields()
     for name in ("hold", "reservation"):
         if name in reply.DESCRIPTOR.fields_by_name:
             return cast(Message, getattr(reply, name))
