@@ -140,14 +140,14 @@ class InvoiceFound(NamedTuple):
 
 
 async def invoices(gateway: Gateway, customer_id: str) -> dict[tuple[str, str], InvoiceFound]:
-    """The invoices by purchase and tender."""
+    """The invoices by purchase (the hold, of a charge without one) and tender."""
 
     async def fetch(token: str) -> invoices_pb2.ListInvoicesResponse:
         request = invoices_pb2.ListInvoicesRequest(customer_id=customer_id, page_size=PAGE, page_token=token)
         return await gateway.call("ListInvoices", gateway.invoices.ListInvoices, request)
 
     return {
-        (one.purchase_id, one.tender_id): InvoiceFound(
+        (one.purchase_id or one.hold_id, one.tender_id): InvoiceFound(
             one.invoice_id,
             (one.amount.units, one.outstanding.units, date(one.issued_on), date(one.due_on)),
         )

@@ -75,6 +75,16 @@ class PointsAsked:
 
 
 @dataclass(slots=True)
+class Charged:
+    """A charge without a purchase: what was captured of a hold, whose rest is released."""
+
+    hold_id: str
+    customer_id: str
+    at: int
+    amount: int
+
+
+@dataclass(slots=True)
 class Paid:
     """A payment on account that was sent; `owed` is what the service said was owed just before."""
 
@@ -85,7 +95,7 @@ class Paid:
     owed: int
 
 
-Fact = SaleDone | ReturnDone | CreditAsked | PointsAsked | Paid
+Fact = SaleDone | ReturnDone | CreditAsked | Charged | PointsAsked | Paid
 
 
 @dataclass

@@ -77,6 +77,16 @@ class Pay:
 
 
 @dataclass(slots=True)
+class Charge:
+    """Charge without a purchase, for a delivery say: hold the most that it may be, capture what it is."""
+
+    at: int
+    most: int
+    amount: int
+    delivery: str
+
+
+@dataclass(slots=True)
 class Visit:
     """What one customer does on one day, in order."""
 

@@ -18,6 +18,7 @@ from local.demo.journal import (
     ON_ACCOUNT,
     POINTS,
     VOUCHER,
+    Charged,
     CreditAsked,
     Journal,
     Paid,
@@ -30,7 +31,7 @@ from local.demo.messages import Ids, money, origin
 from local.demo.people import Person
 from local.demo.probe import Probe
 from local.demo.progress import Progress
-from local.demo.script import Pay, Return, Sale
+from local.demo.script import Charge, Pay, Return, Sale
 from local.demo.setup import POINT_WORTH, RUPIAH_A_POINT
 
 OFFICE = 0  # where payments are taken: no store of the baskets has this number
@@ -154,24 +155,10 @@ class Till:
         amount = left * sale.on_account // 100
         hold_id = self._ids("hold", basket.basket_id)
         source = origin(basket.store, basket.index)
-        answer = await self._gateway.deliver(
-            "Authorize",
-            self._gateway.holds.Authorize,
-            holds_pb2.AuthorizeRequest(
-                hold_id=hold_id, customer_id=customer_id, amount=money(amount), origin=source
-            ),
-            sale.delivery,
+        request = holds_pb2.AuthorizeRequest(
+            hold_id=hold_id, customer_id=customer_id, amount=money(amount), origin=source
         )
-        approved = answer.hold.state == holds_pb2.HOLD_STATE_PENDING
-        regret = approved and sale.regret_credit
-        reason = holds_pb2.DeclineReason.Name(answer.hold.decline.reason).removeprefix("DECLINE_REASON_")
-        self._progress.holds += 1
-        self._progress.declined += not approved
-        self._progress.declined_overdue += reason == "OVERDUE"
-        self._journal.note(
-            customer_id,
-            CreditAsked(hold_id, customer_id, amount, approved, regret, "" if approved else reason),
-        )
+        approved, regret = await self._hold(request, amount, sale.delivery, regret=sale.regret_credit)
         if regret:
             await self._gateway.call(
                 "Void",
@@ -183,6 +170,44 @@ class Till:
         tenders.append(Tendered("account", ON_ACCOUNT, amount, 0, hold_id))
         self._progress.outstanding += amount
         return amount
+
+    async def _hold(
+        self, request: holds_pb2.AuthorizeRequest, amount: int, delivery: str, *, regret: bool
+    ) -> tuple[bool, bool]:
+        """Ask for a hold, and note the answer: whether it was approved, and is to be voided."""
+        answer = await self._gateway.deliver("Authorize", self._gateway.holds.Authorize, request, delivery)
+        approved = answer.hold.state == holds_pb2.HOLD_STATE_PENDING
+        regret = approved and regret
+        reason = holds_pb2.DeclineReason.Name(answer.hold.decline.reason).removeprefix("DECLINE_REASON_")
+        self._progress.holds += 1
+        self._progress.declined += not approved
+        self._progress.declined_overdue += reason == "OVERDUE"
+        asked = CreditAsked(
+            request.hold_id, request.customer_id, amount, approved, regret, "" if approved else reason
+        )
+        self._journal.note(request.customer_id, asked)
+        return approved, regret
+
+    async def charge(self, charge: Charge, household: int, customer_id: str) -> None:
+        """Hold, then capture a part of it."""
+        hold_id = self._ids("charge", household, charge.at)
+        source = origin(OFFICE, household)
+        request = holds_pb2.AuthorizeRequest(
+            hold_id=hold_id, customer_id=customer_id, amount=money(charge.most), origin=source
+        )
+        approved, _ = await self._hold(request, charge.most, charge.delivery, regret=False)
+        if not approved:
+            return
+        await self._gateway.deliver(
+            "Capture",
+            self._gateway.holds.Capture,
+            holds_pb2.CaptureRequest(
+                hold_id=hold_id, customer_id=customer_id, amount=money(charge.amount), origin=source
+            ),
+            charge.delivery,
+        )
+        self._progress.outstanding += charge.amount
+        self._journal.note(customer_id, Charged(hold_id, customer_id, charge.at, charge.amount))
 
     async def give_back(self, back: Return, customer_id: str) -> None:
         """Quote a return, then record it; both must split it alike."""

@@ -59,6 +59,10 @@ class Addresses:
         command("ip", "-n", name, "link", "set", "lo", "up")
         return address
 
+    def cut(self, name: str) -> None:
+        """Let nothing in or out any more, and tell nobody: what a node does that vanishes."""
+        command("ip", "-n", name, "link", "set", "eth0", "down")
+
     def give_back(self, name: str) -> None:
         """Remove the namespace once nothing runs in it."""
         command("ip", "netns", "delete", name)

@@ -172,6 +172,10 @@ class Pod:
             self._why = why
             await self._stop_process()
 
+    def cut(self) -> None:
+        """Leave it running and out of reach."""
+        self._addresses.cut(self.name)
+
     async def delete(self) -> End:
         """Leave the Service at once; preStop, SIGTERM, and SIGKILL when the grace is over."""
         self.deleting = True

@@ -218,6 +218,16 @@ class Smoke:
         credit.template = good
         await node.published("credit", before)
         await credit.quiet()
+        async with self._step("one of two pods of credit-serve vanishes without a goodbye"):
+            await credit.scale(2)
+            await node.published("credit", {pod.address for pod in credit.pods})
+            await self._sold(FEW)
+            gone = credit.pods[0]
+            gone.cut()
+            await node.published("credit", {credit.pods[1].address})
+            await self._sold(MANY)
+            credit.end(gone, force=True)
+            await credit.quiet()
         for name in ("credit-serve", "loyalty-work", "kafka", "postgres"):
             async with self._step(f"{name} is killed with no grace and back"):
                 victim = node.workloads[name]

@@ -6,6 +6,7 @@ the tills are answered never depends on which of two events was heard first, and
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,12 +19,14 @@ from local.demo.oracle import post
 from local.demo.oracle.books import Books
 from local.demo.oracle.fold import Oracle
 from local.demo.people import Person
-from local.demo.script import Pay, Return, Sale, Visit
+from local.demo.script import ONCE, Charge, Pay, Return, Sale, Visit
 from local.demo.visit import Till
 from local.replay.gateway import PatientGateway
 
 NEWEST = 200  # entries of the ledger that are looked at: more than a basket has lines
-Step = Pay | Sale | Return
+CHARGE_EVERY = 3  # steps of whom has credit
+MOST, AMOUNT = 20_000, 15_000  # rupiah of a charge: held, captured
+Step = Pay | Sale | Return | Charge
 
 
 class Diary(Journal):
@@ -60,12 +63,16 @@ class Customer:
         self._books: Books = oracle.begin(person.household, customer_id, zone)
 
     def _all_steps(self) -> Iterator[tuple[Till, Step]]:
-        generation = 0
+        generation = done = 0
         while True:
             till = self._make_till(self.diary, generation)
             for visit in self._visits:
                 steps: list[Step] = [*visit.pays, *visit.sales, *visit.returns]
-                yield from ((till, step) for step in steps)
+                for step in steps:
+                    yield till, step
+                    done += 1
+                    if self._person.credit_limit and done % CHARGE_EVERY == 0:
+                        yield till, Charge(0, MOST, AMOUNT, ONCE)
             generation += 1
 
     async def play(self) -> None:
@@ -73,6 +80,7 @@ class Customer:
         till, step = next(self._steps)
         # Whole seconds, each later than the last: the order of what happened is the order of its times.
         at = max(int(time.time()), self.diary.stops[-1] + 1 if self.diary.stops else 0)
+        await asyncio.sleep(max(0.0, at - time.time()))
         self.diary.stop(at)
         match step:
             case Sale():
@@ -81,6 +89,8 @@ class Customer:
                 await till.sell(sale, self._person, self.customer_id)
             case Return():
                 await till.give_back(replace(step, at=at), self.customer_id)
+            case Charge():
+                await till.charge(replace(step, at=at), self.household, self.customer_id)
             case Pay():
                 await till.take_payment(replace(step, at=at), self.household, self.customer_id)
         self._oracle.advance(self._books, at, self.diary.here(self.customer_id))

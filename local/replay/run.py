@@ -18,7 +18,7 @@ from google.type.timeofday_pb2 import TimeOfDay
 from langganan.customers.v1 import contacts_pb2
 from local.demo import baskets as source
 from local.demo.compare.found import Found
-from local.demo.journal import Journal
+from local.demo.journal import Charged, Journal
 from local.demo.messages import Ids
 from local.demo.oracle.birthdays import greeted_on
 from local.demo.oracle.fold import Oracle
@@ -186,6 +186,11 @@ class Replay:
             "anonymous": progress.anonymous,
             "returns": progress.returns,
             "payments": progress.payments,
+            "charges": sum(
+                isinstance(fact, Charged)
+                for one in self._customers
+                for _, fact in one.diary.facts.get(one.customer_id, [])
+            ),
             "holds": progress.holds,
             "holds_declined": progress.declined,
             "reservations": progress.reservations,

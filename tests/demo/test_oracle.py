@@ -3,7 +3,7 @@
 import datetime
 
 from local.demo.baskets import Line, Product
-from local.demo.journal import Paid, SaleDone, Tendered
+from local.demo.journal import Charged, CreditAsked, Paid, SaleDone, Tendered
 from local.demo.oracle.credit import CreditBook
 from local.demo.oracle.earning import largest_remainder, points_of
 from local.demo.oracle.lots import Lot
@@ -111,6 +111,15 @@ def test_a_payment_goes_to_the_oldest_invoice_first_and_due_dates_are_local() ->
     assert book.invoices[0].due_on == datetime.date(2017, 3, 9)
     assert book.objections(90_000, evening) == set()
     assert book.objections(90_001, evening) == {"OVER_LIMIT"}
+
+
+def test_a_charge_without_a_purchase_frees_the_rest_of_its_hold_and_is_owed() -> None:
+    book = CreditBook(limit=100_000, terms_days=7, zone="Asia/Jakarta")
+    book.hold(CreditAsked("hold", "C", 20_000, approved=True, voided=False), 0)
+    book.charge(Charged("hold", "C", 0, 15_000))
+    assert (book.owed, book.used, book.holds) == (15_000, 15_000, {"hold": "CAPTURED"})
+    book.pay(Paid("pay", "C", 0, 15_000, 15_000))
+    assert book.payments == {"pay": {"hold": 15_000}}
 
 
 def test_a_refund_beyond_what_is_owed_becomes_balance() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, field
 
-from local.demo.journal import ON_ACCOUNT, CreditAsked, Paid, SaleDone
+from local.demo.journal import ON_ACCOUNT, Charged, CreditAsked, Paid, SaleDone
 from local.demo.oracle.days import local_date, local_time
 from local.demo.oracle.dunning import HOUR, Notice, blocked, notice_of
 from local.demo.oracle.invoices import Invoice
@@ -82,18 +82,22 @@ class CreditBook:
 
     def sell(self, sale: SaleDone) -> None:
         """Issue the invoices of a purchase; credit balance pays them at once."""
-        issued = local_date(sale.at, self.zone)
         for tender in sale.tenders:
-            if tender.kind != ON_ACCOUNT:
-                continue
-            self.held.pop(tender.reference, None)
-            self.holds[tender.reference] = CAPTURED
-            due = issued + datetime.timedelta(days=self.terms_days)
-            paid = min(self.balance, tender.amount)
-            self.balance -= paid
-            self.invoices.append(
-                Invoice(sale.purchase_id, tender.tender_id, tender.amount, tender.amount - paid, issued, due)
-            )
+            if tender.kind == ON_ACCOUNT:
+                self._issue(tender.reference, sale.purchase_id, tender.tender_id, tender.amount, sale.at)
+
+    def charge(self, charged: Charged) -> None:
+        """Issue the invoice of a charge without a purchase."""
+        self._issue(charged.hold_id, charged.hold_id, "", charged.amount, charged.at)
+
+    def _issue(self, hold_id: str, purchase_id: str, tender_id: str, amount: int, at: int) -> None:
+        self.held.pop(hold_id, None)
+        self.holds[hold_id] = CAPTURED
+        issued = local_date(at, self.zone)
+        due = issued + datetime.timedelta(days=self.terms_days)
+        paid = min(self.balance, amount)
+        self.balance -= paid
+        self.invoices.append(Invoice(purchase_id, tender_id, amount, amount - paid, issued, due))
 
     def pay(self, paid: Paid) -> None:
         """Put a payment to the oldest invoices first; what is more than is owed becomes balance."""

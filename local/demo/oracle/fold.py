@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from local.demo.baskets import Baskets
-from local.demo.journal import CreditAsked, Fact, Journal, Paid, PointsAsked, ReturnDone, SaleDone
+from local.demo.journal import Charged, CreditAsked, Fact, Journal, Paid, PointsAsked, ReturnDone, SaleDone
 from local.demo.oracle.books import Books, Purchase
 from local.demo.oracle.credit import CreditBook
 from local.demo.oracle.points import POINT_WORTH, PointsBook
@@ -72,6 +72,9 @@ class Oracle:
                 self._give_back(books, fact)
             case CreditAsked():
                 _ask_credit(books, fact, now)
+            case Charged():
+                assert books.credit is not None, "only who has an account is charged"
+                books.credit.charge(fact)
             case PointsAsked():
                 _ask_points(books, fact, now)
             case Paid():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, eq=False)
 class Invoice:
-    """What one on-account tender of a purchase became; amounts in rupiah."""
+    """What one on-account tender of a purchase became, or a charge (purchase_id: its hold); in rupiah."""
 
     purchase_id: str
     tender_id: str
