@@ -4,34 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 import tempfile
 from pathlib import Path
 
+from local.brought import brought
 from local.cluster.kubectl import Kubectl, Object
-from local.databases import DATABASES
 from local.tokens import Keys, all_scopes, write_secret
 
-POSTGRES, SIGNING = "postgres", "merchant-signing"
+SIGNING = "merchant-signing"
 PRIVATE = "signing.json"  # as local.tokens names it
 HOURS = 24.0
 
 
 def objects(kubectl: Kubectl) -> list[Object]:
     """Secrets and ConfigMaps for a fresh installation; the cluster's own keys come from the cluster."""
-    passwords = {name: secrets.token_urlsafe(24) for name in ("postgres", *DATABASES)}
-    made = [
-        secret(f"{name}-database-app", uri=f"postgresql://{name}:{passwords[name]}@postgres:5432/{name}")
-        for name in DATABASES
-    ]
-    made.append(secret(POSTGRES, password=passwords["postgres"]))
-    made.append(secret("customers-vault-key", **{"keys.json": _vault_keys()}))
     with tempfile.TemporaryDirectory() as folder:
         keys = Keys(Path(folder))
-        made.append(secret(SIGNING, **{PRIVATE: (Path(folder) / PRIVATE).read_text()}))
-        made.append(_jwks("merchant-jwks", keys.jwks.read_text()))
-    made.append(_jwks("cluster-jwks", kubectl("get", "--raw", "/openid/v1/jwks")))
-    return made
+        found = brought(keys.jwks.read_text(), kubectl("get", "--raw", "/openid/v1/jwks"))
+        signing = secret(SIGNING, **{PRIVATE: (Path(folder) / PRIVATE).read_text()})
+    return [signing, *(_object(kind, name, data) for (kind, name), data in found.items())]
 
 
 def token_secret(kubectl: Kubectl, name: str, merchant: str) -> Object:
@@ -48,19 +39,12 @@ def issuer(kubectl: Kubectl) -> str:
     return found
 
 
-def _vault_keys() -> str:
-    """A file of the key provider `file` (docs/operations.md)."""
-    return json.dumps({"current": "k1", "keys": {"k1": _key()}, "index": {"1": _key()}})
-
-
-def _key() -> str:
-    return base64.b64encode(secrets.token_bytes(32)).decode()
-
-
 def secret(name: str, **values: str) -> Object:
     """A Secret of text."""
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values}
 
 
-def _jwks(name: str, text: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"jwks.json": text}}
+def _object(kind: str, name: str, data: dict[str, str]) -> Object:
+    if kind == "Secret":
+        return secret(name, **data)
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, "data": data}

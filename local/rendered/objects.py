@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from local.brought import Brought
 from local.manifests import Object
-from local.rendered.brought import Brought
 from local.settings import ROOT
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.parts")

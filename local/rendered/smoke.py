@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from local.brought import brought
 from local.demo.compare.found import Found
 from local.demo.report import compare_mails
 from local.mailsink import Mailbox
 from local.manifests import Object, render
 from local.part import PartFailed, tail
-from local.rendered.brought import brought
 from local.rendered.network import DOMAIN
 from local.rendered.node import Node, Workload
 from local.rendered.objects import NotStartable, Objects
@@ -43,14 +43,16 @@ class Smoke:
 
     def __init__(self, overlay: Path, folder: Path, rate: float) -> None:
         self._folder, self._rate = folder, rate
-        self._keys = Keys(folder / "keys")
+        keys = self._keys = Keys(folder / "keys")
         rendered = render(overlay)
         self._issuer = next(
             one["data"]["CLUSTER_ISSUER"]
             for one in rendered
             if one["kind"] == "ConfigMap" and "CLUSTER_ISSUER" in (one.get("data") or {})
         )
-        self._objects = Objects(rendered, brought(self._keys), self._token)
+        self._objects = Objects(
+            rendered, brought(keys.jwks.read_text(), keys.cluster_jwks.read_text()), self._token
+        )
         self.faults: list[str] = []
         self.steps: dict[str, float] = {}
 

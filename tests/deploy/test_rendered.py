@@ -6,18 +6,16 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.brought import brought
 from local.manifests import Object, render
-from local.rendered.brought import brought
 from local.rendered.network import DOMAIN, answer
 from local.rendered.objects import NotStartable, Objects, Spec
 from local.services import SERVICES
 from local.settings import ROOT
-from local.tokens import Keys
 
 OVERLAY = ROOT / "deploy/overlays/local"
 SECONDS = 500  # a machine with nothing else to do needs about one of eight
@@ -68,10 +66,8 @@ def rendered() -> list[Object]:
 
 
 @pytest.fixture
-def objects(rendered: list[Object], tmp_path: Path) -> Objects:
-    return Objects(
-        rendered, brought(Keys(tmp_path)), lambda account, audience, _: f"{account} for {audience}"
-    )
+def objects(rendered: list[Object]) -> Objects:
+    return Objects(rendered, brought("{}", "{}"), lambda account, audience, _: f"{account} for {audience}")
 
 
 def pod(objects: Objects, name: str) -> Spec:

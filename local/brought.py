@@ -7,14 +7,14 @@ import json
 import secrets
 
 from local.databases import DATABASES
-from local.tokens import Keys
 
 Brought = dict[tuple[str, str], dict[str, str]]  # (kind, name) → key → text
 
 
-def brought(keys: Keys) -> Brought:
-    """Every Secret and ConfigMap that deploy/README.md names for overlay local."""
+def brought(merchant_jwks: str, cluster_jwks: str) -> Brought:
+    """Every Secret and ConfigMap that deploy/README.md names for overlay local; the key sets are given."""
     passwords = {name: secrets.token_urlsafe(24) for name in ("postgres", *DATABASES)}
+    # As the key provider `file` reads it.
     vault = {"current": "k1", "keys": {"k1": _key()}, "index": {"1": _key()}}
     made: Brought = {
         ("Secret", f"{name}-database-app"): {
@@ -25,8 +25,8 @@ def brought(keys: Keys) -> Brought:
     return made | {
         ("Secret", "postgres"): {"password": passwords["postgres"]},
         ("Secret", "customers-vault-key"): {"keys.json": json.dumps(vault)},
-        ("ConfigMap", "merchant-jwks"): {"jwks.json": keys.jwks.read_text()},
-        ("ConfigMap", "cluster-jwks"): {"jwks.json": keys.cluster_jwks.read_text()},
+        ("ConfigMap", "merchant-jwks"): {"jwks.json": merchant_jwks},
+        ("ConfigMap", "cluster-jwks"): {"jwks.json": cluster_jwks},
     }
 
 
