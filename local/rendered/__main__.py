@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from local.part import PartFailed
-from local.rendered.smoke import Smoke, say
+from local.rendered.smoke import Smoke
+from local.rendered.steps import say
 from local.settings import ROOT
 
 INSIDE = "LANGGANAN_RENDERED"  # set in the namespaces of our own
