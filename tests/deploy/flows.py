@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from kit.settings import ServiceSettings
 from local import pod
@@ -23,6 +24,7 @@ OUTSIDE = {
     "stranger": {NAMESPACE: "somebody-else"},
 }
 DNS = ("names", {"k8s-app": "kube-dns"}, {NAMESPACE: "kube-system"})
+ANYWHERE = {443, 6443}  # the API server and stores of backups, wherever they are
 Flow = tuple[str, str, int]
 
 
@@ -112,10 +114,7 @@ def one_sided(rendered: Rendered) -> Iterator[str]:
         for there in everybody:
             if there.namespace != OURS:
                 continue
-            for port in _ports(rendered) - {
-                443,
-                6443,
-            }:  # the API server and stores of backups, wherever they are
+            for port in _ports(rendered) - ANYWHERE:
                 out, into = (
                     _may(rendered, here, there, port, "Egress"),
                     _may(rendered, there, here, port, "Ingress"),
@@ -136,7 +135,7 @@ def allowed(rendered: Rendered) -> set[Flow]:
         if (here.namespace == OURS or there.namespace == OURS)
         and (here.namespace != OURS or _may(rendered, here, there, port, "Egress"))
         and (there.namespace != OURS or _may(rendered, there, here, port, "Ingress"))
-        and not (port in (443, 6443) and there.namespace != OURS)
+        and not (port in ANYWHERE and there.namespace != OURS)
     }
 
 
@@ -159,6 +158,10 @@ def needed(rendered: Rendered, settings: dict[str, ServiceSettings]) -> set[Flow
                 flows.add((here, f"{host}-serve", int(port)))
         if one.labels[COMPONENT] in ("serve", "work"):
             flows.add(("monitoring", here, own.http_port))
+            if own.otlp_endpoint:
+                collector = urlsplit(own.otlp_endpoint)
+                _, namespace, *_ = str(collector.hostname).split(".")
+                flows.add((here, namespace, int(collector.port or 0)))
         if one.labels[COMPONENT] == "serve":
             flows.add(("gateway", here, own.grpc_port))
         if local and one.service == "notify":
@@ -187,19 +190,17 @@ def exact(rendered: Rendered, settings: dict[str, ServiceSettings]) -> Iterator[
     found, wanted = allowed(rendered), needed(rendered, settings)
     yield from (f"{a} → {b}:{port} is needed and not let through" for a, b, port in sorted(wanted - found))
     yield from (f"{a} → {b}:{port} is let through and not needed" for a, b, port in sorted(found - wanted))
+    if rendered.overlay == "production":
+        yield from _providers(rendered)
+
+
+def _providers(rendered: Rendered) -> Iterator[str]:
+    """Messages leave for any address but one of the cluster's own."""
     for one in rendered.workloads:
-        if (
-            one.labels.get(NAME) == "notify"
-            and one.labels.get(COMPONENT) == "work"
-            and rendered.overlay == "production"
-        ):
-            rules = [
-                r
-                for p in _policies(rendered, Place("", one.labels, OURS), "Egress")
-                for r in p.get("egress", [])
-            ]
-            outside = [peer["ipBlock"] for rule in rules for peer in rule.get("to", []) if "ipBlock" in peer]
-            if [block["cidr"] for block in outside] != ["0.0.0.0/0"] or "10.0.0.0/8" not in outside[0][
-                "except"
-            ]:
-                yield "notify's providers are not reached, or addresses of the cluster are as well"
+        if (one.labels.get(NAME), one.labels.get(COMPONENT)) != ("notify", "work"):
+            continue
+        policies = _policies(rendered, Place("", one.labels, OURS), "Egress")
+        peers = [peer for p in policies for rule in p.get("egress", []) for peer in rule.get("to", [])]
+        outside = [peer["ipBlock"] for peer in peers if "ipBlock" in peer]
+        if [block["cidr"] for block in outside] != ["0.0.0.0/0"] or "10.0.0.0/8" not in outside[0]["except"]:
+            yield "notify's providers are not reached, or addresses of the cluster are as well"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from unittest import mock
 
+from opentelemetry.sdk import environment_variables
 from pydantic import ValidationError
 
 from kit.errors import DomainError
@@ -24,8 +25,9 @@ from notify.app import channels_of
 from notify.settings import Settings as NotifySettings
 from tests.deploy.rendered import FILES, Rendered, Workload, all_strings
 
-# libpq's own variables, without a prefix.
-LIBPQ = ("PGSSLMODE", "PGSSLROOTCERT")
+# What libraries read, without a prefix: libpq's own, and OpenTelemetry's as its SDK lists them.
+LIBPQ = {"PGSSLMODE", "PGSSLROOTCERT"}
+OTEL = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
 DOCUMENTED = re.compile(r"`([\w.-]+)`")
 
 
@@ -73,7 +75,7 @@ def told(rendered: Rendered) -> Iterator[str]:
                 known = {f"PARTS_{name.upper()}" for name in PodSettings.model_fields}
             else:
                 fields = settings_class(one.service).model_fields
-                known = {f"{one.service.upper()}_{name.upper()}" for name in fields} | set(LIBPQ)
+                known = {f"{one.service.upper()}_{name.upper()}" for name in fields} | LIBPQ | OTEL
             yield from (f"{one.title}: nobody reads {name}" for name in sorted(variables.keys() - known))
             if one.service:
                 yield from (f"{one.title}: {why}" for why in _settings(rendered, one, variables))
