@@ -7,8 +7,8 @@ import threading
 import warnings
 from datetime import datetime
 
+from kit.main import main
 from kit.migrate import KIT_FOLDER
-from kit.process import main
 from kit.runtime import Database, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.sweep import Sweep

@@ -8,8 +8,8 @@ from typing import Any
 
 from kit import db
 from kit.events import Consumer, Outgoing, horizon, publish
+from kit.main import main
 from kit.migrate import KIT_FOLDER
-from kit.process import main
 from kit.runtime import Database, Runtime, Service
 from kit.settings import ServiceSettings
 from kit.sweep import Sweep

@@ -136,7 +136,5 @@ async def test_every_line_of_every_log_of_a_service_is_json(watched: Watched) ->
 
 def test_opentelemetry_is_not_even_loaded_where_no_endpoint_is_set() -> None:
     apps = ", ".join(f"{name}.app" for name in SERVICES)
-    code = (
-        f"import sys, kit.process, {apps}; print([m for m in sys.modules if m.startswith('opentelemetry')])"
-    )
+    code = f"import sys, kit.main, {apps}; print([m for m in sys.modules if m.startswith('opentelemetry')])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

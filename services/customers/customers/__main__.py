@@ -5,7 +5,7 @@ from __future__ import annotations
 from customers.app import DATABASES, build
 from customers.commands import COMMANDS
 from customers.settings import Settings
-from kit.process import main
+from kit.main import main
 
 if __name__ == "__main__":
     main("customers", Settings, build, DATABASES, own=COMMANDS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.process import main
+from kit.main import main
 from loyalty.app import DATABASES, build
 from loyalty.programs.review import absent_plugins
 from loyalty.settings import Settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kit.process import main
+from kit.main import main
 from kit.runtime import Database
 from notify.app import build
 from notify.settings import Settings
