@@ -33,7 +33,14 @@ def test_a_canonical_uuid_passes_unchanged() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", str(uuid.uuid4()).upper().replace("0", "A"), uuid.uuid4().hex, f"{{{uuid.uuid4()}}}"]
+    "value",
+    [
+        "",
+        "x",
+        "1A8DAA52-EA5A-447E-AA74-332AE7BEFB11",
+        "78f72c61fccb4a70a87af58fc7dfc4ea",
+        "{a7e7ae02-35b9-4c65-abd3-0ad0919f93c8}",
+    ],
 )
 def test_any_other_form_of_a_uuid_is_refused_with_the_field(value: str) -> None:
     with pytest.raises(InvalidArgument, match="hold_id") as caught:
