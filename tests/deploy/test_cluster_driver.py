@@ -11,6 +11,7 @@ from grpc_tools import protoc
 from local.cluster import upcoming
 from local.cluster.__main__ import Tally, chosen
 from local.cluster.checks import CHECKS, NEXT
+from local.cluster.checks.refused import why
 from local.cluster.dryrun import pods_of
 from local.cluster.failed import Failed
 from local.cluster.metrics import summed
@@ -109,6 +110,13 @@ def test_the_report_is_found_among_the_lines_of_a_log() -> None:
     log = f"11:00:00 3 sales, 0 returns\n{json.dumps(report, indent=2)}\n11:00:09 reconciled"
     assert report_in(log) == report
     assert report_in("11:00:00 the shop could not be opened") == {}
+
+
+def test_a_log_line_is_told_by_its_reason_and_another_text_as_it_is() -> None:
+    line = json.dumps({"why": "database_url needs schema 2, found 1", "event": "waiting_for_schema"})
+    assert why(f"earlier\n{line}\n") == "waiting_for_schema: database_url needs schema 2, found 1"
+    assert why('secret "x" not found') == 'secret "x" not found'
+    assert why("") == ""
 
 
 def test_the_next_release_is_this_tree_with_more_in_it(tmp_path: Path) -> None:

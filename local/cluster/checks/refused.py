@@ -103,9 +103,19 @@ def _says(stand: Stand, deployment: str, name: str, status: str, log: str) -> st
     if pod is None or pod.ready:
         return ""
     lines = _log(stand, name)
-    line = next((line for line in lines if log in line), "") if log else "no log, nothing was started"
-    shown = f"{pod.why}: {pod.says.strip()[-300:]}" if pod.why else "not ready"
-    return f"status «{shown}», log «{line[:300]}»" if status in pod.says and line else ""
+    line = next((line for line in lines if log in line), "") if log else "nothing was started"
+    shown = f"{pod.why}: {why(pod.says)}" if pod.why else "not ready"
+    return f"status «{shown}», log «{why(line)}»" if status in pod.says and line else ""
+
+
+def why(text: str) -> str:
+    """The reason that the last line of a log gives, or the line itself where it is not JSON."""
+    last = text.strip().splitlines()[-1] if text.strip() else ""
+    try:
+        said = json.loads(last)
+    except ValueError:
+        return last[:300]
+    return f"{said.get('event')}: {said.get('why')}"
 
 
 def _log(stand: Stand, pod: str) -> list[str]:
