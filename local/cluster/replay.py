@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -13,7 +14,8 @@ from local.cluster.pods import read
 from local.cluster.settings import ClusterSettings
 from local.cluster.tills import MOUNT, image, pod
 
-SELLING = " sales, "  # of the line that the replay prints every few seconds
+SOLD = re.compile(r"(\d+) sales, \d+ returns")  # the line that the replay prints every few seconds
+LEAST = 100  # sales of each replay, however soon the check has done what it does
 STOP_FILE = "/tmp/stop"
 START_SECONDS, SETTLE_SECONDS, END_SECONDS = 300.0, 240.0, 600.0
 # Baskets to choose from, about 60 a customer: each customer is registered before the first sale.
@@ -42,7 +44,7 @@ class Replay:
         self._kubectl.apply(token_secret(self._kubectl, self.name, merchant))
         self._kubectl.apply(pod(self.name, image(self._tag), self._arguments(), secret=self.name))
         within = START_SECONDS * self._settings.patience
-        until(f"{self.name} sells", lambda: SELLING in self._log() or self._ended(), within)
+        until(f"{self.name} sells", lambda: sold(self._log()) or self._ended(), within)
         self._must_sell()
 
     def _arguments(self) -> list[str]:
@@ -62,6 +64,11 @@ class Replay:
 
     def finish(self) -> None:
         """Let it sell no more and reconcile; Failed unless everything is where it must be."""
+        until(
+            f"{self.name} has sold {LEAST}",
+            lambda: sold(self._log()) >= LEAST or self._ended(),
+            (START_SECONDS + LEAST / self._settings.pace) * self._settings.patience,
+        )
         self._must_sell()
         stop = f"open({STOP_FILE!r}, 'w')"
         self._kubectl("exec", self.name, "--", "python", "-c", stop)
@@ -105,6 +112,12 @@ class Replay:
 
     def _log(self) -> str:
         return self._kubectl.attempt("logs", self.name)[1]
+
+
+def sold(log: str) -> int:
+    """How many sales the replay has last told of; 0: none yet."""
+    told = SOLD.findall(log)
+    return int(told[-1]) if told else 0
 
 
 def report_in(log: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from local.cluster.dryrun import pods_of
 from local.cluster.failed import Failed
 from local.cluster.metrics import summed
 from local.cluster.pods import read
-from local.cluster.replay import report_in
+from local.cluster.replay import report_in, sold
 from local.cluster.settings import ClusterSettings
 from local.settings import ROOT
 
@@ -109,6 +109,8 @@ def test_the_report_is_found_among_the_lines_of_a_log() -> None:
     report = {"reconciled": True, "rpc": {"Quote": {"calls": 2}}, "failed": []}
     log = f"11:00:00 3 sales, 0 returns\n{json.dumps(report, indent=2)}\n11:00:09 reconciled"
     assert report_in(log) == report
+    assert sold(log) == 3
+    assert sold("11:00:00 opening a shop with 50 customers") == 0
     assert report_in("11:00:00 the shop could not be opened") == {}
 
 
