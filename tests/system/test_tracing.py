@@ -117,13 +117,14 @@ async def test_a_collector_that_is_away_delays_no_call_no_event_and_no_end(watch
     for _ in range(3):
         await watched.sell()
     await watched.stack.settled()
-    assert time.monotonic() - began < 15
+    # Each of them has some ten spans, and each span that were waited for would take 5 s.
+    assert time.monotonic() - began < 60
     assert len(watched.trade.mails(watched.customer_id)) == before + 3
     log = watched.stack.home / "logs" / "credit.log"
     await eventually(lambda: "Failed to export" in log.read_text(), within=30)
     began = time.monotonic()
     assert await asyncio.to_thread(watched.stack.parts.pop("credit").stop) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
 
 
 async def test_every_line_of_every_log_of_a_service_is_json(watched: Watched) -> None:
