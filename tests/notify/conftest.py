@@ -41,6 +41,12 @@ class Notify:
         instant = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
         return self.run.clock.advance(instant - self.run.clock.now())
 
+    async def confirm(self, purchase: Any, **facts: Any) -> str:
+        """Make one confirmation for a customer with these facts; return the customer."""
+        customer_id = self.book.add(**facts)
+        await self.run.deliver(purchase(customer_id, self.run.clock.now()))
+        return customer_id
+
     async def occasions(self) -> int:
         return await self.run.sweep("occasions")
 
@@ -168,6 +174,7 @@ def purchase() -> Any:
     def make(
         customer_id: str, at: datetime, total: int = 12_500, merchant: str = "toko", **more: Any
     ) -> Outgoing:
+        amount = Money(currency_code="IDR", units=total)
         payload = purchases_pb2.PurchaseCompleted(
             merchant_id=merchant,
             purchase_id=str(uuid.uuid4()),
@@ -175,14 +182,11 @@ def purchase() -> Any:
             store_id="S1",
             time_zone="Asia/Makassar",
             currency_code="IDR",
-            minor_digits=0,
             receipt_number="R-0001",
-            lines=[line_pb2.Line(line_id="1", net=Money(currency_code="IDR", units=total))],
-            total=Money(currency_code="IDR", units=total),
-            revision=1,
+            lines=[line_pb2.Line(line_id="1", net=amount)],
+            total=amount,
         )
         if total:
-            amount = Money(currency_code="IDR", units=total)
             payload.tenders.append(tender_pb2.Tender(tender_id="1", amount=amount, cash=tender_pb2.Cash()))
         for stamp in (payload.occurred_at, payload.received_at, payload.effective_at):
             stamp.FromDatetime(at)

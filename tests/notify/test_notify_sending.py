@@ -1,6 +1,5 @@
 """Sending: tried again until it is of no use, never lost, never by the wrong way, skips with a reason."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -17,13 +16,6 @@ PENDING, SENDING, SENT = S.MESSAGE_STATE_PENDING, S.MESSAGE_STATE_SENDING, S.MES
 FAILED, SKIPPED = S.MESSAGE_STATE_FAILED, S.MESSAGE_STATE_SKIPPED
 
 
-async def confirm(notify: Any, purchase: Any, **facts: Any) -> str:
-    """Make one confirmation for a customer with these facts; return the customer."""
-    customer_id: str = notify.book.add(**facts)
-    await notify.run.deliver(purchase(customer_id, notify.run.clock.now()))
-    return customer_id
-
-
 @pytest.mark.parametrize(
     ("rcpt", "data", "met"),
     [
@@ -35,7 +27,7 @@ async def test_a_refused_mail_is_tried_again_and_then_given_up(
     notify: Any, purchase: Any, rcpt: str, data: str, met: int
 ) -> None:
     notify.sink.answer_rcpt, notify.sink.answer_data = rcpt, data
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     assert await notify.sweep() == 1
     message = await notify.only(customer_id)
     assert (message.state, message.last_failure, message.reason) == (PENDING, met, 0)
@@ -63,7 +55,7 @@ async def test_a_mail_refused_for_good_is_given_up_when_there_is_no_other_way(
     notify: Any, purchase: Any, rcpt: str, data: str, met: int
 ) -> None:
     notify.sink.answer_rcpt, notify.sink.answer_data = rcpt, data
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     await notify.sweep_until_idle()
     message = await notify.only(customer_id)
     assert (message.state, message.reason, message.attempts) == (FAILED, met, 1)
@@ -73,7 +65,7 @@ async def test_a_mail_refused_for_good_is_given_up_when_there_is_no_other_way(
 
 async def test_a_relay_that_will_not_have_us_refuses_no_message(notify: Any, purchase: Any) -> None:
     notify.sink.answer_mail = "530 5.7.0 log in first"
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     await notify.sweep()
     message = await notify.only(customer_id)
     assert (message.state, message.last_failure) == (PENDING, R.MESSAGE_REASON_CHANNEL_BUSY)
@@ -92,7 +84,7 @@ async def test_another_address_and_then_another_channel_are_tried_at_once_after_
     ]
     async with start_notify(channels={"email": sink.config(), "console": {}}, retry_s=3600.0) as notify:
         sink.answer_rcpt = "550 unknown"
-        customer_id = await confirm(notify, purchase, allowed=ways)
+        customer_id = await notify.confirm(purchase, allowed=ways)
         # Also the console carries e-mail, so it takes the first address when the relay has refused it.
         assert await notify.sweep_until_idle() == 2
         message = await notify.only(customer_id)
@@ -103,7 +95,7 @@ async def test_another_address_and_then_another_channel_are_tried_at_once_after_
 async def test_a_second_address_is_written_to_when_the_first_is_refused(notify: Any, purchase: Any) -> None:
     ways = [(contacts_pb2.CHANNEL_EMAIL, "old@example.com"), (contacts_pb2.CHANNEL_EMAIL, "new@example.com")]
     notify.sink.refused = {"old@example.com"}
-    customer_id = await confirm(notify, purchase, allowed=ways)
+    customer_id = await notify.confirm(purchase, allowed=ways)
     await notify.sweep_until_idle()
     assert (await notify.only(customer_id)).state == SENT
     assert [address for address, _ in notify.sink.taken] == ["new@example.com"]
@@ -116,7 +108,7 @@ async def test_after_so_many_failures_the_next_channel_has_its_turn_at_once(
     channels = {"email": sink.config(), "console": {}}
     async with start_notify(channels=channels, retry_s=0.01, failures_per_route=3) as notify:
         sink.answer_rcpt = "451 later"
-        customer_id = await confirm(notify, purchase, allowed=ways)
+        customer_id = await notify.confirm(purchase, allowed=ways)
 
         async def finished() -> bool:
             await notify.sweep()
@@ -126,7 +118,7 @@ async def test_after_so_many_failures_the_next_channel_has_its_turn_at_once(
         message = await notify.only(customer_id)
         assert (message.state, message.channel, message.attempts) == (SENT, "console", 4)
     async with start_notify(channels=channels, retry_s=600, failures_per_route=1) as notify:
-        customer_id = await confirm(notify, purchase, allowed=ways)
+        customer_id = await notify.confirm(purchase, allowed=ways)
         await notify.sweep_until_idle()
         message = await notify.only(customer_id)
         assert (message.state, message.channel, message.attempts) == (SENT, "console", 2), "without a pause"
@@ -134,7 +126,7 @@ async def test_after_so_many_failures_the_next_channel_has_its_turn_at_once(
 
 async def test_a_refused_mail_goes_once_the_relay_takes_it(notify: Any, purchase: Any) -> None:
     notify.sink.answer_rcpt = "451 greylisted"
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     await notify.sweep()
     notify.sink.answer_rcpt = "250 OK"
     await eventually(notify.sweep)
@@ -145,7 +137,7 @@ async def test_a_refused_mail_goes_once_the_relay_takes_it(notify: Any, purchase
 async def test_a_failed_attempt_waits_thirty_seconds(start_notify: Any, sink: Any, purchase: Any) -> None:
     async with start_notify(retry_s=30.0) as notify:
         sink.answer_rcpt = "451 greylisted"
-        await confirm(notify, purchase)
+        await notify.confirm(purchase)
         await notify.sweep()
         wait = await notify.run.pool.fetchval(
             "SELECT extract(epoch FROM due_at - now())::float8 FROM messages"
@@ -159,7 +151,7 @@ async def test_pauses_double_with_each_attempt_up_to_the_longest(
 ) -> None:
     async with start_notify(retry_s=30.0, retry_max_s=100.0) as notify:
         sink.answer_rcpt = "451 greylisted"
-        await confirm(notify, purchase)
+        await notify.confirm(purchase)
         for longest in (30, 60, 100, 100):
             assert await notify.sweep() == 1
             wait = await notify.run.pool.fetchval(
@@ -170,10 +162,10 @@ async def test_pauses_double_with_each_attempt_up_to_the_longest(
 
 
 async def test_a_relay_that_is_away_delays_and_loses_nothing(notify: Any, purchase: Any) -> None:
-    await confirm(notify, purchase, address="first@example.com")
+    await notify.confirm(purchase, address="first@example.com")
     await notify.sweep()
     await notify.sink.stop()
-    customer_id = await confirm(notify, purchase, address="second@example.com")
+    customer_id = await notify.confirm(purchase, address="second@example.com")
     await notify.sweep()
     assert (await notify.only(customer_id)).last_failure == R.MESSAGE_REASON_CHANNEL_UNAVAILABLE
     await notify.sink.start()
@@ -212,7 +204,7 @@ async def test_an_outage_is_probed_with_one_message_and_not_with_all(notify: Any
 
 
 async def test_a_message_too_late_to_be_of_use_is_skipped(notify: Any, purchase: Any) -> None:
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     notify.run.clock.advance(timedelta(hours=6, seconds=1))
     await notify.sweep()
     message = await notify.only(customer_id)
@@ -235,7 +227,7 @@ async def test_a_message_too_late_to_be_of_use_is_skipped(notify: Any, purchase:
 async def test_every_skip_is_stored_with_its_reason(
     notify: Any, purchase: Any, refusal: int, reason: int
 ) -> None:
-    customer_id = await confirm(notify, purchase, refusal=refusal)
+    customer_id = await notify.confirm(purchase, refusal=refusal)
     await notify.sweep()
     message = await notify.only(customer_id)
     assert (message.state, message.reason) == (SKIPPED, reason)
@@ -247,7 +239,7 @@ async def test_every_skip_is_stored_with_its_reason(
 
 async def test_a_customer_without_a_way_that_is_set_up_is_skipped(notify: Any, purchase: Any) -> None:
     phone = [(contacts_pb2.CHANNEL_PHONE, "+628123456789"), (contacts_pb2.CHANNEL_WHATSAPP, "+628123456789")]
-    customer_id = await confirm(notify, purchase, allowed=phone)
+    customer_id = await notify.confirm(purchase, allowed=phone)
     await notify.sweep()
     assert (await notify.only(customer_id)).reason == R.MESSAGE_REASON_NO_CHANNEL
 
@@ -255,7 +247,7 @@ async def test_a_customer_without_a_way_that_is_set_up_is_skipped(notify: Any, p
 async def test_the_customers_first_way_is_used(start_notify: Any, sink: Any, purchase: Any) -> None:
     ways = [(contacts_pb2.CHANNEL_WHATSAPP, "+628123456789"), (contacts_pb2.CHANNEL_EMAIL, "a@example.com")]
     async with start_notify(channels={"email": sink.config(), "console": {}}) as notify:
-        customer_id = await confirm(notify, purchase, allowed=ways)
+        customer_id = await notify.confirm(purchase, allowed=ways)
         await notify.sweep()
         assert (await notify.only(customer_id)).channel == "console"
         assert sink.taken == []
@@ -263,7 +255,7 @@ async def test_the_customers_first_way_is_used(start_notify: Any, sink: Any, pur
 
 async def test_consent_is_asked_again_at_every_attempt(notify: Any, purchase: Any) -> None:
     notify.sink.answer_rcpt = "451 later"
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     await notify.sweep()
     notify.sink.answer_rcpt = "250 OK"
     notify.book.people["toko", customer_id].refusal = contacts_pb2.REFUSAL_RESTRICTED
@@ -284,7 +276,7 @@ async def test_a_batch_asks_for_contacts_in_one_call(notify: Any, purchase: Any)
 
 async def test_customers_being_away_delays_and_loses_nothing(notify: Any, purchase: Any) -> None:
     notify.book.fails_with = grpc.StatusCode.FAILED_PRECONDITION
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     await notify.sweep()
     message = await notify.only(customer_id)
     assert (message.state, message.last_failure) == (PENDING, R.MESSAGE_REASON_CONTACTS_UNAVAILABLE)
@@ -327,7 +319,7 @@ async def test_a_text_that_does_not_render_does_not_stop_its_batch(notify: Any, 
     ],
 )
 async def test_what_only_a_later_build_can_send_waits_for_it(notify: Any, purchase: Any, change: str) -> None:
-    customer_id = await confirm(notify, purchase)
+    customer_id = await notify.confirm(purchase)
     before = await notify.run.pool.fetchrow("SELECT template, template_version, variables FROM messages")
     await notify.run.pool.execute(f"UPDATE messages SET {change}")
     await notify.sweep()
@@ -338,112 +330,3 @@ async def test_what_only_a_later_build_can_send_waits_for_it(notify: Any, purcha
     )
     await eventually(notify.sweep)
     assert (await notify.only(customer_id)).state == SENT
-
-
-async def test_a_crash_after_the_claim_sends_again_under_the_same_message_id(
-    start_notify: Any, new_database: Any, sink: Any, purchase: Any
-) -> None:
-    url = await new_database("notify")
-    async with start_notify(url, lease_s=0.4) as notify:
-        customer_id = await confirm(notify, purchase)
-        await notify.sweep()
-        first = sink.taken[0][1]["Message-ID"]
-        # The worker died after the relay took the mail and before that was written.
-        await notify.run.pool.execute(
-            "UPDATE messages SET state = 'SENDING', finished_at = NULL, due_at = now() + interval '0.3 s'"
-        )
-        assert (await notify.only(customer_id)).state == SENDING
-        assert await notify.sweep() == 0
-        await eventually(notify.sweep)
-        assert [mail["Message-ID"] for _, mail in sink.taken] == [first, first]
-        assert (await notify.only(customer_id)).attempts == 2
-
-
-async def test_sending_is_committed_before_the_relay_is_spoken_to(notify: Any, purchase: Any) -> None:
-    notify.sink.answers.clear()
-    customer_id = await confirm(notify, purchase)
-    sweep = asyncio.create_task(notify.sweep())
-    await eventually(lambda: notify.sink.sessions)
-    assert (await notify.only(customer_id)).state == SENDING
-    notify.sink.answers.set()
-    assert await sweep == 1
-
-
-async def test_what_was_sent_is_written_even_when_its_customer_is_locked_for_long(
-    notify: Any, purchase: Any
-) -> None:
-    customer_id = await confirm(notify, purchase)
-    async with notify.run.pool.acquire() as conn, conn.transaction():
-        await conn.execute("SELECT FROM recipients FOR UPDATE")
-        sweep = asyncio.create_task(notify.sweep())
-        await eventually(lambda: notify.sink.taken)
-        done, _ = await asyncio.wait([sweep], timeout=0.8)  # longer than lock_timeout
-        assert not done
-    assert await sweep == 1
-    assert (await notify.only(customer_id)).state == SENT
-
-
-async def test_an_outcome_after_the_lease_is_not_written(
-    start_notify: Any, new_database: Any, sink: Any, purchase: Any
-) -> None:
-    url = await new_database("notify")
-    # The slow worker gives up after its lease, while another's attempt is under way.
-    async with start_notify(url, lease_s=0.1, send_timeout_s=1.0) as slow, start_notify(url) as quick:
-        sink.answers.clear()
-        customer_id = await confirm(slow, purchase)
-        late = asyncio.create_task(slow.sweep())
-        await eventually(lambda: sink.sessions)
-        again = asyncio.create_task(eventually(quick.sweep))
-        await eventually(lambda: sink.sessions == 2)
-        await late
-        message = await quick.only(customer_id)
-        assert (message.state, message.attempts, message.last_failure) == (SENDING, 2, 0)
-        sink.answers.set()
-        await again
-        message = await quick.only(customer_id)
-        assert (message.state, message.attempts) == (SENT, 2)
-        assert len(await quick.run.published(notify_pb2.MessageDelivered)) == 1
-
-
-async def test_many_workers_send_each_message_once(
-    start_notify: Any, new_database: Any, sink: Any, purchase: Any
-) -> None:
-    url = await new_database("notify")
-    async with start_notify(url, send_batch=7) as one, start_notify(url, send_batch=7) as two:
-        at = one.run.clock.now()
-        people = [one.book.add(address=f"p{n}@example.com") for n in range(60)]
-        await one.run.deliver(*(purchase(p, at) for p in people))
-        await asyncio.gather(*(n.sweep_until_idle() for n in (one, two, one, two)))
-        assert len({address for address, _ in sink.taken}) == len(sink.taken) == 60
-
-
-async def test_stopping_finishes_what_is_under_way_and_returns_the_rest(
-    start_notify: Any, sink: Any, purchase: Any
-) -> None:
-    async with start_notify(channels={"email": sink.config(connections=2)}) as notify:
-        sink.answers.clear()
-        at = notify.run.clock.now()
-        people = [notify.book.add(address=f"p{n}@example.com") for n in range(6)]
-        await notify.run.deliver(*(purchase(p, at) for p in people))
-        sweep = asyncio.create_task(notify.sweep())
-        await eventually(lambda: sink.sessions == 2)
-        sweep.cancel()
-        sink.answers.set()
-        await asyncio.wait([sweep])
-        assert sweep.cancelled()
-        states = sorted(m.state for m in await notify.listed())
-        assert states == sorted([SENT, SENT, PENDING, PENDING, PENDING, PENDING])
-        assert len(sink.taken) == 2
-
-
-async def test_a_hanging_relay_does_not_hold_a_message_for_ever(
-    start_notify: Any, sink: Any, purchase: Any
-) -> None:
-    async with start_notify(send_timeout_s=0.2) as notify:
-        sink.answers.clear()
-        customer_id = await confirm(notify, purchase)
-        await notify.sweep()
-        assert (await notify.only(customer_id)).last_failure == R.MESSAGE_REASON_CHANNEL_UNAVAILABLE
-        sink.answers.set()
-        await eventually(notify.sweep)
-        assert (await notify.only(customer_id)).state == SENT
