@@ -73,6 +73,54 @@ BROKEN: dict[str, Broken] = {
         lambda r: r.one("KafkaUser", "notify")["spec"]["authorization"]["acls"].pop(),
         "the Kafka user notify may not",
     ),
+    "all that begins so": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("KafkaUser", "notify")["spec"]["authorization"]["acls"][0]["resource"].update(
+            patternType="prefix"
+        ),
+        "rules of other kinds",
+    ),
+    "a looker who writes": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("KafkaUser", "keda")["spec"]["authorization"]["acls"][0].update(operations=["All"]),
+        "others than the services",
+    ),
+    "nobody's topic": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("KafkaTopic", "credit")["metadata"]["labels"].pop("strimzi.io/cluster"),
+        "is of no cluster",
+    ),
+    "a user without a certificate": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("KafkaUser", "credit")["spec"].pop("authentication"),
+        "has no certificate",
+    ),
+    "the lag of one topic": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("ScaledObject", "credit-work")["spec"]["triggers"][0]["metadata"].update(
+            topic="loyalty"
+        ),
+        "by a part of what it hears",
+    ),
+    "a blind scaler": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("ScaledObject", "credit-work")["spec"]["triggers"][0].pop("authenticationRef"),
+        "by who may not look",
+    ),
+    "another broker's lag": (
+        operators.kafka,
+        "production",
+        lambda r: r.one("ScaledObject", "credit-work")["spec"]["triggers"][0]["metadata"].update(
+            bootstrapServers="kafka:9092"
+        ),
+        "by the lag at kafka:9092",
+    ),
     "another group": (
         operators.kafka,
         "production",

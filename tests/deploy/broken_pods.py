@@ -66,6 +66,26 @@ BROKEN: dict[str, Broken] = {
         lambda r: r.one("Job", "credit-migrate-local")["metadata"].update(name="credit-migrate"),
         "is not named after it",
     ),
+    "two versions": (
+        pods.images,
+        "production",
+        lambda r: r.one("CronJob", "credit-audit")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+            "containers"
+        ][0].update(image="langganan/credit:2020-01"),
+        "at once",
+    ),
+    "a quick start": (
+        pods.probes,
+        "local",
+        lambda r: container(r)["startupProbe"].update(failureThreshold=5),
+        "startupProbe gives up after 5 s",
+    ),
+    "a quick end": (
+        pods.probes,
+        "local",
+        lambda r: container(r)["livenessProbe"].update(periodSeconds=1),
+        "livenessProbe gives up after 3 s",
+    ),
     "unlimited": (pods.limits, "local", lambda r: container(r)["resources"].pop("limits"), "has no limits"),
     "no request of memory": (
         pods.limits,
@@ -167,6 +187,18 @@ BROKEN: dict[str, Broken] = {
             name="credit"
         ),
         "which is not there",
+    ),
+    "more than at most": (
+        pods.scaling,
+        "local",
+        lambda r: r.one("HorizontalPodAutoscaler", "credit-serve")["spec"].update(minReplicas=13),
+        "wants 13 to 3 pods",
+    ),
+    "a single worker": (
+        pods.scaling,
+        "production",
+        lambda r: r.one("ScaledObject", "credit-work")["spec"].pop("minReplicaCount"),
+        "wants 1 to 12 pods",
     ),
     "replicas of serve": (
         pods.scaling,

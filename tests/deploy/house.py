@@ -28,6 +28,20 @@ from tests.deploy.rendered import FILES, Rendered, Workload, all_strings
 # What libraries read, without a prefix: libpq's own, and OpenTelemetry's as its SDK lists them.
 LIBPQ = {"PGSSLMODE", "PGSSLROOTCERT"}
 OTEL = {name for name in vars(environment_variables) if name.startswith("OTEL_")}
+# Setting → KIND NAME/KEY of what it names.
+WANTED = {
+    "database_url": "secret:{service}-database-app/uri",
+    "vault_database_url": "secret:vault-database-app/uri",
+    "jwks_files": "configMap merchant-jwks/jwks.json",
+    "cluster_jwks_files": "configMap cluster-jwks/jwks.json",
+    "grpc_tls_cert_file": "secret {service}-tls/tls.crt",
+    "grpc_tls_key_file": "secret {service}-tls/tls.key",
+    "peers_ca_file": "secret {service}-tls/ca.crt",
+    "kafka_cert_file": "secret {service}/user.crt",
+    "kafka_key_file": "secret {service}/user.key",
+    "kafka_ca_file": "secret langganan-cluster-ca-cert/ca.crt",
+}
+DAILY = re.compile(r"\d+ \d+ \* \* \*")
 DOCUMENTED = re.compile(r"`([\w.-]+)`")
 
 
@@ -155,6 +169,25 @@ def identity(rendered: Rendered) -> Iterator[str]:
             yield f"{one.title} has no token for {settings.audience}"
 
 
+def sources(rendered: Rendered) -> Iterator[str]:
+    """What a setting names comes from where its contents are, and from nobody else's secret."""
+    for one in rendered.workloads:
+        if not one.service:
+            continue
+        files = rendered.files(one)
+        for container in one.containers:
+            variables = rendered.environment(container)
+            settings = settings_of(variables, one.service)
+            for name, wanted in WANTED.items():
+                told = getattr(settings, name, None)
+                for value in told if isinstance(told, list) else [told] if told else []:
+                    found = files.get(str(value), str(value))
+                    if found != wanted.format(service=one.service):
+                        yield f"{one.title} takes {name} from {found}"
+        if not (settings.jwks_files and settings.cluster_jwks_files and settings.cluster_issuer):
+            yield f"{one.title} believes no tills, or no services"
+
+
 def vault(rendered: Rendered) -> Iterator[str]:
     """Only customers has the way into the vault, and its keys."""
     for one in rendered.workloads:
@@ -183,3 +216,8 @@ def commands(rendered: Rendered, heard: dict[str, Heard]) -> Iterator[str]:
     for cron in rendered.of("CronJob"):
         if cron["spec"].get("concurrencyPolicy") != "Forbid" or cron["spec"].get("timeZone") != "Etc/UTC":
             yield f"{title(cron)} may run beside itself, or at an hour that nobody knows"
+        if not DAILY.fullmatch(cron["spec"]["schedule"]):
+            yield f"{title(cron)} does not run daily, which the alerts expect"
+    for one in rendered.of("CronJob", "Job"):
+        if one["spec"].get("suspend"):
+            yield f"{title(one)} is suspended"

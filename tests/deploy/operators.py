@@ -11,6 +11,7 @@ from local.services import SERVICES
 from tests.deploy.house import Heard, serving
 from tests.deploy.rendered import Rendered, matches
 
+LOOKER = "keda"  # the Kafka user that sees lag and nothing else
 CONNECTIONS_BESIDE = 3  # of a worker: the relay's own, and two that commands may open
 
 
@@ -29,13 +30,25 @@ def kafka(rendered: Rendered, heard: dict[str, Heard]) -> Iterator[str]:
         ):
             yield f"the topic {name} is another one than kit.events.topics makes"
     for service, own in heard.items():
-        acls = rendered.one("KafkaUser", service)["spec"]["authorization"]["acls"]
+        acls = _acls(rendered, service)
         may = {(a["resource"]["type"], a["resource"]["name"], frozenset(a["operations"])) for a in acls}
         should = {("topic", own.topic, frozenset({"Write", "Describe"}))}
         should |= {("topic", topic, frozenset({"Read", "Describe"})) for topic in own.topics}
         should.add(("group", own.group, frozenset({"Read", "Describe"})))
+        if any(
+            a["resource"].get("patternType", "literal") != "literal" or a.get("type") == "deny" for a in acls
+        ):
+            yield f"the Kafka user {service} has rules of other kinds than these"
         if may != should:
             yield f"the Kafka user {service} may {may - should or 'not ' + str(should - may)}"
+    users = {one["metadata"]["name"] for one in rendered.of("KafkaUser")}
+    if users != {*heard, LOOKER} or any(a["operations"] != ["Describe"] for a in _acls(rendered, LOOKER)):
+        yield f"others than the services may do something in Kafka: {sorted(users - heard.keys())}"
+    for one in rendered.of("KafkaUser", "KafkaTopic", "KafkaNodePool"):
+        if one["metadata"]["labels"].get("strimzi.io/cluster") != "langganan":
+            yield f"{title(one)} is of no cluster"
+        if one["kind"] == "KafkaUser" and one["spec"].get("authentication") != {"type": "tls"}:
+            yield f"{title(one)} has no certificate"
     broker = rendered.one("Kafka", "langganan")["spec"]["kafka"]
     config = broker["config"]
     if [(one["tls"], one.get("authentication")) for one in broker["listeners"]] != [(True, {"type": "tls"})]:
@@ -49,12 +62,30 @@ def kafka(rendered: Rendered, heard: dict[str, Heard]) -> Iterator[str]:
     yield from _lag(rendered, heard, wanted)
 
 
+def _acls(rendered: Rendered, user: str) -> list[Object]:
+    found: list[Object] = rendered.one("KafkaUser", user)["spec"]["authorization"]["acls"]
+    return found
+
+
 def _lag(rendered: Rendered, heard: dict[str, Heard], wanted: dict[str, topics.TopicSpec]) -> Iterator[str]:
     for service, own in heard.items():
         spec = rendered.one("ScaledObject", f"{service}-work")["spec"]
         (trigger,) = spec["triggers"]
         if trigger["metadata"]["consumerGroup"] != own.group:
             yield f"{service} is scaled by the lag of {trigger['metadata']['consumerGroup']}"
+        wants, known = (
+            trigger["metadata"],
+            {one["metadata"]["name"] for one in rendered.of("TriggerAuthentication")},
+        )
+        if "topic" in wants or int(wants["lagThreshold"]) < 1:
+            yield f"{service} is scaled by a part of what it hears"
+        if trigger.get("authenticationRef", {}).get("name") not in known or wants.get("tls") != "enable":
+            yield f"{service} is scaled by who may not look"
+        if (
+            wants["bootstrapServers"].replace(".langganan.svc", "")
+            != serving(rendered)[service].kafka_bootstrap
+        ):
+            yield f"{service} is scaled by the lag at {wants['bootstrapServers']}"
         if spec["maxReplicaCount"] > min(wanted[topic].partitions for topic in own.topics):
             yield f"{service} may have more workers than partitions"
         if spec["minReplicaCount"] < 1:

@@ -16,7 +16,9 @@ LETTING_GO_S = 5.0
 DNS_KEEPS_S = {"local": 5, "production": 30}  # an answer
 PATHS = ("/live", "/ready", "/metrics", "/settled")  # of kit.http, which a test asks
 PART_PORTS = {"postgres": pod.POSTGRES_PORT, "kafka": pod.KAFKA_PORT, "mail": pod.SMTP_PORT}
-PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
+# A slow node imports for long; and nobody is restarted for what kit.http still calls living.
+PATIENCE_S = {"startupProbe": 60, "readinessProbe": 2, "livenessProbe": 30}
+PROBES = tuple(PATIENCE_S)
 
 
 def rights(rendered: Rendered) -> Iterator[str]:
@@ -57,6 +59,7 @@ def rights(rendered: Rendered) -> Iterator[str]:
 
 def images(rendered: Rendered) -> Iterator[str]:
     """Every image has a tag, never latest; a service's Job and labels say the same one."""
+    tags: dict[str, set[str]] = {}
     for one in rendered.workloads:
         for container in one.containers:
             name, _, tag = container["image"].rpartition(":")
@@ -72,6 +75,10 @@ def images(rendered: Rendered) -> Iterator[str]:
                 yield f"{one.title} migrates with {tag} and is not named after it"
             if one.service and one.stays and one.labels.get("app.kubernetes.io/version") != tag:
                 yield f"{one.title} says another version than {tag}"
+            tags.setdefault(one.service, set()).add(container["image"])
+    for service in tags.keys() - {""}:
+        if len(tags[service]) > 1:
+            yield f"{service} runs {sorted(tags[service])} at once"
 
 
 def limits(rendered: Rendered) -> Iterator[str]:
@@ -95,6 +102,10 @@ def probes(rendered: Rendered) -> Iterator[str]:
                 if probe not in container:
                     yield f"{one.title}/{container['name']} has no {probe}"
                 else:
+                    body = container[probe]
+                    patience = body.get("periodSeconds", 10) * body.get("failureThreshold", 3)
+                    if one.service and patience < PATIENCE_S[probe]:
+                        yield f"{one.title} {probe} gives up after {patience} s"
                     yield from (
                         f"{one.title} {probe} {why}" for why in _probe(rendered, one, container, probe)
                     )
@@ -215,6 +226,16 @@ def selectors(rendered: Rendered) -> Iterator[str]:
             yield f"there is no ServiceAccount {one.service}"
 
 
+def least(scaler: Object) -> int:
+    """How many pods a scaler leaves."""
+    return int(scaler["spec"].get("minReplicas", scaler["spec"].get("minReplicaCount", 1)))
+
+
+def most(scaler: Object) -> int:
+    """How many pods a scaler makes."""
+    return int(scaler["spec"].get("maxReplicas", scaler["spec"].get("maxReplicaCount", 100)))
+
+
 def scaling(rendered: Rendered) -> Iterator[str]:
     """What scales names a Deployment that is there, and nobody else says how many pods it has."""
     deployments = {one["metadata"]["name"]: one for one in rendered.of("Deployment")}
@@ -225,6 +246,8 @@ def scaling(rendered: Rendered) -> Iterator[str]:
             yield f"{title(scaler)} scales {target}, which is not there"
         elif "replicas" in deployments[target]["spec"]:
             yield f"{target} says itself how many pods it has, and {title(scaler)} does as well"
+        if not (1 if rendered.overlay == "local" else 2) <= least(scaler) <= most(scaler):
+            yield f"{title(scaler)} wants {least(scaler)} to {most(scaler)} pods"
         if targets.count(target) > 1:
             yield f"{target} is scaled by two"
     for one in rendered.workloads:

@@ -19,7 +19,7 @@ from tests.deploy.rendered import Rendered
 EVERYWHERE = (
     *(pods.rights, pods.images, pods.limits, pods.probes, pods.ports, pods.grace),
     *(pods.disruption, pods.selectors, pods.scaling),
-    *(house.told, house.secrets, house.identity, house.vault, house.commands),
+    *(house.told, house.secrets, house.identity, house.sources, house.vault, house.commands),
     *(flows.one_sided, flows.exact),
 )
 BY_OPERATORS = (
