@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -25,6 +26,9 @@ _DETAIL = re.compile(
 )
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.[a-zA-Z]{2,}")
 _PHONE = re.compile(r"(?<![\w.-])(?:\+62|62|0)[\s-]?8\d[\d\s-]{6,12}\d(?![\w-])")
+
+_CALM_S = 10.0
+_LINES_KNOWN = 1_000
 
 
 def scrub(text: str) -> str:
@@ -65,6 +69,31 @@ def _shown(key: str, value: object) -> object:
     return scrub(str(value))
 
 
+class Calm(logging.Filter):
+    """Lets the same line of a library through once in ten seconds, and then says how often it was left out.
+
+    A Kafka client without its broker writes some sixty a second, for as long as that lasts.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[float, int]] = {}  # line → when it was let through, left out since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        line, now = f"{record.name}: {record.getMessage()}", time.monotonic()
+        at, left_out = self._said.get(line, (0.0, 0))
+        if at and now - at < _CALM_S:
+            self._said[line] = at, left_out + 1
+            return False
+        if len(self._said) >= _LINES_KNOWN:
+            self._said.clear()
+        self._said[line] = now, 0
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} (left out {left_out} times)", ()
+        return True
+
+
 def configure(service: str, level: str = "INFO") -> None:
     """Send structlog, the standard loggers, warnings and crashes to standard error as JSON lines."""
 
@@ -96,6 +125,7 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(Calm())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelNamesMapping()[level], logging.WARNING))

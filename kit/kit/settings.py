@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# What dbmate refuses in a user's part, and quotes.
+_UNREADABLE = re.compile(r"[\s#]|%(?![0-9a-fA-F]{2})")
+
+
+def _readable(url: str) -> str:
+    """Refuse a URL that asyncpg or dbmate would quote in an error, password and all."""
+    try:
+        readable = urlsplit(url).port != 0 and not _UNREADABLE.search(url)
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError("cannot be read as a URL; write a password's special characters as in %2F")
+    return url
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_readable)]
 
 
 class ServiceSettings(BaseSettings):
@@ -14,7 +33,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore")
 
-    database_url: str = Field(description="Postgres URL of the service's own database")
+    database_url: DatabaseUrl = Field(description="Postgres URL of the service's own database")
     pool_min: int = Field(1, ge=1, description="database connections kept open")
     pool_max: int = Field(8, ge=1, description="database connections at most")
     lock_timeout_ms: int = Field(500, ge=1, description="how long a statement waits for a row lock")

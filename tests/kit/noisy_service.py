@@ -40,6 +40,8 @@ async def make_noise(now: datetime) -> int:
     _said.append(now)
     warnings.warn("a warning\nin two lines", stacklevel=1)
     logging.getLogger("uvicorn.error").warning("a stray line of %s\nin two lines", "+6281234567890")
+    for _ in range(1_000):
+        logging.getLogger("aiokafka.conn").error("no broker at %s", "kafka:9092")
     asyncio.get_running_loop().call_soon(fail)
     task = asyncio.create_task(fail_later())
     await asyncio.wait([task])

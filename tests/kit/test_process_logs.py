@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -9,6 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
+from kit import logs
+from kit.settings import ServiceSettings
 from kit.testing import eventually
 from kit.testing.plugin import NewDatabase
 
@@ -46,6 +52,7 @@ async def test_stray_lines_and_lost_failures_are_json_lines_without_personal_dat
     for said in (
         "a warning\nin two lines",
         "a stray line of [phone]\nin two lines",
+        "no broker at kafka:9092",
         "Task exception",
         "Exception in callback",
     ):
@@ -64,6 +71,42 @@ async def test_wrong_settings_are_named_in_one_line_that_keeps_their_secrets(tmp
     assert line["why"].startswith("GRPC_PORT: ")
     assert "; LOG_LEVEL: " in line["why"]
     assert SECRET not in (tmp_path / "log").read_text()
+
+
+def test_a_line_that_is_repeated_all_the_time_says_later_how_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm, at = logs.Calm(), 100.0
+    monkeypatch.setattr(logs.time, "monotonic", lambda: at)
+
+    def written(node: int) -> str:
+        line = logging.LogRecord("aiokafka", logging.ERROR, "", 0, "no way to node %s", (node,), None)
+        return line.getMessage() if calm.filter(line) else ""
+
+    assert [written(1), written(1), written(2), written(1)] == [
+        "no way to node 1",
+        "",
+        "no way to node 2",
+        "",
+    ]
+    at += 11
+    assert written(1) == "no way to node 1 (left out 2 times)"
+    assert written(2) == "no way to node 2"
+
+
+@pytest.mark.parametrize(
+    "password", [f"{SECRET}/x", f"{SECRET}#x", f"{SECRET} x", f"{SECRET}%zz", f"{SECRET}?x"]
+)
+def test_a_database_url_that_others_would_quote_in_an_error_is_refused_by_us(password: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ServiceSettings(database_url=f"postgresql://u:{password}@127.0.0.1:5432/credit")
+    (error,) = refused.value.errors(include_input=False)
+    assert error["loc"] == ("database_url",)
+    assert "special characters" in error["msg"]
+    assert SECRET not in error["msg"]
+    for good in (
+        "postgresql://u:%2F%23x@[::1]:5432/db?sslmode=disable",
+        "postgresql:///db?host=/run/postgresql",
+    ):
+        assert ServiceSettings(database_url=good).database_url == good
 
 
 async def test_a_crash_at_the_start_is_one_line_with_its_traceback(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from kit.settings import ServiceSettings
+from kit.settings import DatabaseUrl, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -15,7 +15,9 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERS_", extra="ignore")
 
-    vault_database_url: str = Field(description="Postgres URL of the vault: a database and role of its own")
+    vault_database_url: DatabaseUrl = Field(
+        description="Postgres URL of the vault: a database and role of its own"
+    )
     vault_pool_max: int = Field(8, ge=2, description="connections to the vault at most")
     vault_keys_plugin: str = Field("file", description="key provider, of langganan.customers.keys")
     vault_keys_config: dict[str, Any] = Field(
