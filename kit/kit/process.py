@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import structlog
 
-from kit import audit, http, metrics, migrate, standing, trace
+from kit import audit, ending, http, metrics, migrate, standing, trace
 from kit.db import LOST
 from kit.events import Consumer, Relay, Speaker, outbox, progress
 from kit.rpc.health import Health
@@ -99,8 +99,7 @@ class Process:
         if self._built is not None:
             await self._built.say(serving=False)
             await self._built.stop(settings.drain_s)
-        for batcher in service.batchers:
-            await batcher.drain()
+        await self._let_go(service)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -108,6 +107,15 @@ class Process:
             await close()
         log.info("stopped")
         return 1 if failed or self._outgrown else 0
+
+    async def _let_go(self, service: Service) -> None:
+        """Let batches come to their end, for as long again; a database that hangs keeps nobody here."""
+        try:
+            async with asyncio.timeout(self._runtime.settings.drain_s):
+                for batcher in service.batchers:
+                    await batcher.drain()
+        except TimeoutError:
+            log.warning("batches_left")  # their callers have been answered or gone
 
     def _start_work(self, service: Service) -> None:
         settings = self._runtime.settings
@@ -142,7 +150,7 @@ class Process:
 
     async def _pulse(self) -> None:
         """Each second: the loop turns; the database and, for a worker, the broker answer or do not."""
-        while True:
+        while not ending.told():
             self._status.beat = time.monotonic()
             if self._service is not None:
                 await self._look_around(self._service)

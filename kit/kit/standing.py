@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
@@ -42,25 +43,31 @@ def floor_of(comment: str | None) -> str:
     return found[1] if found else ""
 
 
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[Conn]:
+    """A connection on which nothing is waited for longer than 5 s: who waits for a lock hears no SIGTERM."""
+    conn = await asyncpg.connect(url, timeout=5, command_timeout=5)
+    try:
+        yield conn
+    except BaseException:
+        conn.terminate()
+        raise
+    await conn.close(timeout=5)
+
+
 async def standing(url: str) -> Standing:
     """Ask a database where it stands. Raises what connecting raises."""
-    conn = await asyncpg.connect(url, timeout=5)
-    try:
+    async with _connection(url) as conn:
         if await conn.fetchval("SELECT to_regclass('schema_migrations')") is None:
             return Standing("", "")
         newest = await conn.fetchval("SELECT coalesce(max(version), '') FROM schema_migrations")
         return Standing(newest, floor_of(await conn.fetchval(f"SELECT {_COMMENT}")))
-    finally:
-        await conn.close()
 
 
 async def misspelt(url: str) -> str:
     """Return a comment on schema_migrations that says nothing to us; empty: there is none such."""
-    conn = await asyncpg.connect(url, timeout=5)
-    try:
+    async with _connection(url) as conn:
         comment = await conn.fetchval(f"SELECT {_COMMENT}")
-    finally:
-        await conn.close()
     return comment if comment and not floor_of(comment) else ""
 
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from prometheus_client import Gauge
 
-from kit import db, metrics
+from kit import db, ending, metrics
 from kit.clock import Clock
 from kit.events import trouble
 
@@ -115,7 +115,7 @@ class Sweeper:
     async def run(self) -> None:
         """Sweep until cancelled; a failed round is logged, counted and tried again with back-off."""
         pause = self._sweep.interval_s
-        while True:
+        while not ending.told():
             try:
                 await self.look()
                 pause = self._sweep.interval_s
@@ -123,7 +123,8 @@ class Sweeper:
                 metrics.SWEEP_FAILED.labels(self._sweep.name).inc()
                 log.exception("sweep_failed", sweep=self._sweep.name, error=type(error).__name__)
                 pause = min(max(pause * 2, 0.5), 30.0)
-            await self._rest(pause)
+            if not ending.told():
+                await self._rest(pause)
 
     async def _round(self) -> int:
         total = 0

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from kit import db, failpoints, metrics
+from kit import db, ending, failpoints, metrics
 from kit.broker import Broker
 from kit.db import Pool
 from kit.events import heard, membership, polls, progress, replay, trouble
@@ -119,7 +119,7 @@ class Consumer:
 
     async def _run(self) -> None:
         failures = 0
-        while True:
+        while not ending.told():
             try:
                 await self._monitor.prepare()
                 await self._belong()
@@ -206,7 +206,7 @@ class Consumer:
 
     async def _rounds(self, kafka: AIOKafkaConsumer) -> None:
         polled_at = 0.0
-        while True:
+        while not ending.told():
             # After a pause an event is taken at once; in a stream of them polls are this far apart.
             await asyncio.sleep(max(0.0, polled_at + APART_SECONDS - time.monotonic()))
             limit = self._limit * polls.LANES
@@ -292,7 +292,7 @@ class Consumer:
         delay = _backoff(self._failures)
         self._failures += 1
         self._limit = max(1, self._limit // 2)
-        while True:
+        while not ending.told():
             kafka.pause(*kafka.assignment())
             # Polling keeps our membership; a rebalance may bring partitions that are not paused yet.
             began = time.monotonic()

@@ -11,7 +11,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from kit import db, metrics
+from kit import db, ending, metrics
 from kit.db import Pool
 from kit.events import inbox, trouble
 from kit.events.envelope import Record
@@ -33,6 +33,7 @@ class Monitor:
         self._group = group
         self._head_ms: int | None = None  # when the oldest record in hand was written
         self._kept_at = 0.0
+        self._topics: set[str] = set()  # whose lag is shown
         self.broker_answers = True
 
     async def prepare(self) -> None:
@@ -69,8 +70,14 @@ class Monitor:
             seconds.observe(max(0.0, now - record.timestamp / 1000))
 
     async def watch(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
-        """Measure every two seconds until cancelled."""
-        while True:
+        """Measure every two seconds until cancelled; then whoever has the partitions does."""
+        try:
+            await self._watch(lag, in_flight)
+        finally:
+            self._show({}, 0.0)
+
+    async def _watch(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
+        while not ending.told():
             try:
                 await self._measure(lag, in_flight)
                 await self.prepare()
@@ -86,16 +93,21 @@ class Monitor:
             metrics.CONSUMER_UP.labels(self._group).set(answers)
         self.broker_answers = answers
 
+    def _show(self, by_topic: Mapping[str, int], age: float) -> None:
+        """Show what waits; what others have taken over would else be shown for ever, and counted twice."""
+        self._topics |= by_topic.keys()
+        for topic in self._topics:
+            metrics.CONSUMER_LAG.labels(self._group, topic).set(by_topic.get(topic, 0))
+        metrics.CONSUMER_LAG_SECONDS.labels(self._group).set(age)
+
     async def _measure(self, lag: Lag, in_flight: Callable[[], bool]) -> None:
         by_topic: dict[str, int] = {}
         for partition, waiting in (await lag()).items():
             by_topic[partition.topic] = by_topic.get(partition.topic, 0) + waiting
         self._hear(True)
-        for topic, waiting in by_topic.items():
-            metrics.CONSUMER_LAG.labels(self._group, topic).set(waiting)
         behind = in_flight() or any(by_topic.values())
         age = time.time() - self._head_ms / 1000 if behind and self._head_ms is not None else 0.0
-        metrics.CONSUMER_LAG_SECONDS.labels(self._group).set(max(0.0, age))
+        self._show(by_topic, max(0.0, age))
         async with self._pool.acquire(timeout=5) as conn:
             counts = {row["status"]: row async for row in _queries.parked_counts(conn)}
         for status in ("POISONED", "NOT_YET", "BEHIND"):

@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from aiokafka.errors import KafkaError
 
-from kit import db, failpoints, metrics
+from kit import db, ending, failpoints, metrics
 from kit.broker import Broker
 from kit.events.outbox import COUNTED_AT_MOST
 from kit.events.progress import Speaker
@@ -100,7 +100,7 @@ class _Slice:
         self.leading = False
 
     async def run(self) -> None:
-        while True:
+        while not ending.told():
             try:
                 async with _session(self._dsn) as conn:
                     await self._lead(conn)
