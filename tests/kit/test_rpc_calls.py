@@ -162,8 +162,8 @@ async def test_a_storm_of_failures_is_told_of_in_so_many_lines(lines: Lines) -> 
     began = asyncio.get_running_loop().time()
     for _ in range(10 * calls.FAILED_MAX):
         log.say(METHOD, "toko", began, "UNAVAILABLE", None)
-    # The second may have turned over meanwhile.
-    assert calls.FAILED_MAX <= len(lines) <= 2 * calls.FAILED_MAX
+    # The second may have turned over meanwhile, on a busy machine more than once.
+    assert calls.FAILED_MAX <= len(lines) <= 5 * calls.FAILED_MAX
     log._second -= 1
     log.say(METHOD, "toko", began, "UNAVAILABLE", None)
     assert sum(line.get("left_out", 0) for line in lines) == 10 * calls.FAILED_MAX - len(lines) + 1
