@@ -30,8 +30,13 @@ LOST = (
     OSError,
     TimeoutError,
 )
-# Serialization failure and deadlock: the same transaction may succeed at once.
-AGAIN = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+# Serialization failure, deadlock, and a statement prepared before a migration added a column (asyncpg then
+# forgets it, in the whole pool): the same transaction may succeed at once.
+AGAIN = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InvalidCachedStatementError,
+)
 LOCKED = asyncpg.LockNotAvailableError
 # The server answers but cannot: full, cancelled, shutting down, a standby, our own time limits. Neither the
 # request nor the event is to blame, and the same one may do later.

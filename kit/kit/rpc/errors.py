@@ -11,7 +11,7 @@ from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from kit import db
-from kit.errors import DomainError, InvalidArgument, ResourceExhausted, Unavailable
+from kit.errors import Aborted, DomainError, InvalidArgument, ResourceExhausted, Unavailable
 from kit.rpc.interceptor import Behaviour, Interceptor
 
 log = structlog.get_logger()
@@ -67,6 +67,8 @@ def translated(method: str, error: Exception) -> DomainError:
         return Unavailable(
             "the database does not answer; repeat with the same id", reason="DATABASE_UNAVAILABLE"
         )
+    if isinstance(error, db.AGAIN):
+        return Aborted("lost against a concurrent change; repeat with the same id")
     log.error("call_failed", method=method, error=type(error).__name__, exc_info=error)
     return DomainError("this is our fault and has been logged; ask us before you repeat it")
 
