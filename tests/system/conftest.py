@@ -15,6 +15,7 @@ from local.demo.gateway import Gateway
 from local.part import tail
 from local.settings import LocalSettings, Ports
 from local.stack import Stack
+from tests.system.methods import Door
 
 OPENING = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)  # ten in the morning in Jakarta
 
@@ -76,3 +77,11 @@ async def till(stack: Stack) -> AsyncIterator[Gateway]:
     gateway = Gateway(stack.grpc, stack.token())
     yield gateway
     await gateway.close()
+
+
+@pytest.fixture(scope="session")
+async def door(stack: Stack) -> AsyncIterator[Door]:
+    """The doors of the whole stack."""
+    knocker = Door(stack.grpc)
+    yield knocker
+    await knocker.close()

@@ -74,10 +74,13 @@ class Outcome:
 
 
 class Door:
-    """The four services' doors, for whoever knocks."""
+    """The four services' doors, for whoever knocks: once, or with `options` that tell a channel to repeat."""
 
-    def __init__(self, addresses: Mapping[str, str]) -> None:
-        self._channels = {name: grpc.aio.insecure_channel(target) for name, target in addresses.items()}
+    def __init__(self, addresses: Mapping[str, str], options: Sequence[tuple[str, Any]] = ()) -> None:
+        self._channels = {
+            name: grpc.aio.insecure_channel(target, options=list(options))
+            for name, target in addresses.items()
+        }
 
     async def close(self) -> None:
         """Close the channels."""
@@ -112,3 +115,9 @@ class Door:
 def fresh() -> str:
     """A new id, as a till makes them."""
     return str(uuid.uuid4())
+
+
+def bearer(token: str, **more: str) -> Metadata:
+    """Metadata that shows a token; underscores of further names become hyphens."""
+    pairs = {"authorization": f"Bearer {token}", **more}
+    return tuple((name.replace("_", "-"), value) for name, value in pairs.items())

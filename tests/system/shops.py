@@ -10,7 +10,9 @@ from typing import Any
 
 from kit import ids
 from kit.testing import eventually
-from tests.system.methods import METHODS, Door, Metadata, Outcome, fresh
+from local.stack import Stack
+from local.tokens import SERVICE_SCOPES, service_subject
+from tests.system.methods import METHODS, Door, Metadata, Outcome, bearer, fresh
 
 ORIGIN = {"storeId": "S1", "registerId": "R1", "staffRef": "kasir-1", "mode": "MODE_ONLINE"}
 SALE_AT = "2026-03-02T02:30:00Z"
@@ -318,3 +320,14 @@ def consent(names: Names, state: str, address: str) -> dict[str, Any]:
         "method": "CONSENT_METHOD_TILL_SCREEN",
         "origin": ORIGIN,
     }
+
+
+def shop_of(stack: Stack, door: Door, kind: str) -> Shop:
+    """A shop of a merchant of its own, with all that its till and the services may present."""
+    merchant = f"{kind}-{secrets.token_hex(4)}"
+    internal = {
+        scope: bearer(stack.keys.cluster(service_subject(service), hours=1), langganan_merchant=merchant)
+        for service, scopes in SERVICE_SCOPES.items()
+        for scope in scopes
+    }
+    return Shop(door, merchant, bearer(stack.token(merchant=merchant)), internal)

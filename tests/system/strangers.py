@@ -274,3 +274,9 @@ REQUESTS: dict[str, Callable[[Names], Content]] = {
     )
     for name, build in table.items()
 }
+
+# Its owner hears more than a stranger, for the same request.
+OWNER_HEARS = {
+    "credit.v1.AccountService/OpenAccount": "ACCOUNT_EXISTS",
+    "customers.v1.CustomerService/CreateCustomer": "MEMBER_CODE_HELD",
+}

@@ -1,8 +1,7 @@
 """Strangers at every door: each method of the contract, each wrong token, and each other merchant's books."""
 
 import re
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,18 +12,13 @@ import pytest
 from kit.testing import Keys
 from local.services import SERVICES
 from local.stack import Stack
-from local.tokens import SERVICE_SCOPES, all_scopes, service_subject
-from tests.system.methods import METHODS, Door, Metadata, Method, Outcome
-from tests.system.shops import Names, Shop
-from tests.system.strangers import REQUESTS
+from local.tokens import all_scopes, service_subject
+from tests.system.methods import METHODS, Door, Metadata, Method, Outcome, bearer
+from tests.system.shops import Names, Shop, shop_of
+from tests.system.strangers import OWNER_HEARS, REQUESTS
 
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 MERCHANT_METADATA = "langganan-merchant"
-
-
-def bearer(token: str, **more: str) -> Metadata:
-    pairs = {"authorization": f"Bearer {token}", **more}
-    return tuple((name.replace("_", "-"), value) for name, value in pairs.items())
 
 
 class Wallet:
@@ -77,14 +71,6 @@ KNOCKS: Mapping[str, tuple[Callable[[Wallet], Metadata], grpc.StatusCode, str]] 
 
 
 @pytest.fixture(scope="session")
-async def door(stack: Stack) -> AsyncIterator[Door]:
-    """The doors of the whole stack."""
-    knocker = Door(stack.grpc)
-    yield knocker
-    await knocker.close()
-
-
-@pytest.fixture(scope="session")
 def forgers(tmp_path_factory: pytest.TempPathFactory) -> Keys:
     """A key that no service knows."""
     return Keys(tmp_path_factory.mktemp("forgers"))
@@ -117,7 +103,7 @@ class Tried:
 @pytest.fixture(scope="session")
 async def tried(stack: Stack, door: Door) -> dict[str, Tried]:
     """Let a stranger, a merchant with all scopes, try every method on the objects of another."""
-    owner, stranger = (_shop(stack, door, kind) for kind in ("pemilik", "asing"))
+    owner, stranger = (shop_of(stack, door, kind) for kind in ("pemilik", "asing"))
     await owner.open()
     await stranger.open()
     await owner.furnish()
@@ -157,16 +143,6 @@ async def _page(owner: Shop, stranger: Shop, name: str) -> str:
         return ""
     assert (await owner.knock(name, {**content, "pageToken": first.next_page_token})).ok
     return (await stranger.knock(name, {**content, "pageToken": first.next_page_token})).reason
-
-
-def _shop(stack: Stack, door: Door, kind: str) -> Shop:
-    merchant = f"{kind}-{secrets.token_hex(4)}"
-    internal = {
-        scope: bearer(stack.keys.cluster(service_subject(service), hours=1), langganan_merchant=merchant)
-        for service, scopes in SERVICE_SCOPES.items()
-        for scope in scopes
-    }
-    return Shop(door, merchant, bearer(stack.token(merchant=merchant)), internal)
 
 
 async def _books(stack: Stack, merchant: str) -> dict[str, str | None]:
@@ -212,13 +188,6 @@ async def test_a_page_token_is_of_no_use_to_another_merchant(tried: dict[str, Tr
     pages = {name: result.page for name, result in tried.items() if result.page}
     assert set(pages.values()) == {"INVALID_PAGE_TOKEN"}, pages
     assert len(pages) >= 3
-
-
-# Its owner hears more than a stranger, for the same request.
-OWNER_HEARS = {
-    "credit.v1.AccountService/OpenAccount": "ACCOUNT_EXISTS",
-    "customers.v1.CustomerService/CreateCustomer": "MEMBER_CODE_HELD",
-}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

@@ -22,9 +22,8 @@ from local.part import free_port
 from local.services import command, environment
 from local.settings import ROOT
 from local.stack import Stack
-from tests.system.methods import Door, fresh
+from tests.system.methods import Door, bearer, fresh
 from tests.system.shops import Shop, rupiah, sale
-from tests.system.test_access import bearer
 
 EXAMPLES = ("webhook-channel", "unit-bonus")
 BOTTLES = {"plugin": "unit_bonus", "configJson": '{"points": {"teh-botol": 5}}'}
@@ -67,6 +66,8 @@ def test_the_examples_keep_the_contracts_where_they_are_installed(name: str, fre
         "-q",
         "-p",
         "no:cacheprovider",
+        "-p",
+        "no:cloudcoil",  # of this house's own tools; nothing that a third party has
         "-o",
         "asyncio_mode=auto",
         "-c",
