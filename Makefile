@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVICES := customers loyalty credit notify
 UV := $(BIN)/uv --quiet
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 
@@ -120,5 +121,5 @@ test-cluster: setup ## Break the product on a cluster for tests (KUBECONFIG; CHE
 	@$(BIN)/python -m local.cluster
 
 .PHONY: test
-test: setup ## Run every test against a real Postgres and a real Kafka
-	@$(BIN)/pytest
+test: setup ## Run every test against a real Postgres and a real Kafka (WORKERS=2 at once, each with its own)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile

@@ -11,6 +11,7 @@ import asyncpg
 import psutil
 import pytest
 
+from kit.db import LOST
 from kit.testing import eventually
 from langganan.credit.v1 import accounts_pb2, holds_pb2
 from local.stack import Stack
@@ -51,7 +52,7 @@ class Watch:
     async def _look(self) -> None:
         till, customer = self._crowd.tills[0], self._crowd.customers[0]
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(*LOST, asyncpg.PostgresError):
                 assert await rows(self._crowd, PASSED) == []
             request = accounts_pb2.GetAccountRequest(customer_id=customer)
             told = (await till.line.answered("GetAccount", request)).account
