@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,9 @@ BUILD_SECONDS, LOAD_SECONDS = 1800.0, 300.0
 
 def build(tree: Path, out: Path, tag: str, names: Sequence[str]) -> list[Path]:
     """Build images with the tree's own script; the archive of each."""
-    _run([str(tree / "deploy" / "images" / "build"), *names], BUILD_SECONDS, {"TAG": tag, "OUT": str(out)})
+    # A copy of the tree has no environment of its own; ours has what the script asks of Python.
+    env = {"TAG": tag, "OUT": str(out), "PYTHON": os.environ.get("PYTHON", sys.executable)}
+    _run([str(tree / "deploy" / "images" / "build"), *names], BUILD_SECONDS, env)
     return [archive(out, name, tag) for name in names]
 
 
